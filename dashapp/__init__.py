@@ -1,0 +1,3 @@
+"""dashapp: self-hosted metrics monitoring and dashboards."""
+
+__version__ = "0.1.0"

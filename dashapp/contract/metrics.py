@@ -1,0 +1,145 @@
+"""Points in, queries out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, TypeAdapter, field_validator, model_validator
+
+from dashapp.contract.base import Model
+from dashapp.contract.durations import Step
+from dashapp.contract.timerange import EARLIEST_MS, LATEST_MS, from_ms, to_ms
+
+#: Two values of 1e308 in one bucket make a sum overflow, and one point would then stop every refresh.
+LARGEST_VALUE = 1e290
+MAX_POINTS_A_REQUEST = 1000
+NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_.:]*$"
+
+MetricName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
+Aggregation = Literal["avg", "min", "max", "sum", "count"]
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("a tag value holds no NUL and no lone surrogate")
+    return text
+
+
+TagKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
+TagValue = Annotated[str, StringConstraints(max_length=256, strict=True)]
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=32)]
+
+
+class _Tagged(Model):
+    @field_validator("tags", check_fields=False)
+    @classmethod
+    def _tags_are_storable(cls, tags: dict[str, str] | None) -> dict[str, str] | None:
+        for value in (tags or {}).values():
+            _storable(value)
+        return tags
+
+
+class Point(_Tagged):
+    """One sample of one series."""
+
+    name: MetricName = Field(description="Metric name, e.g. `cpu.usage`.")
+    value: float = Field(strict=True, ge=-LARGEST_VALUE, le=LARGEST_VALUE, description="A finite number.")
+    tags: Tags = Field(default_factory=dict, description="What tells this series from the metric's others.")
+    timestamp: int | None = Field(
+        default=None, strict=True, ge=EARLIEST_MS, le=LATEST_MS,
+        description="Unix milliseconds; the server's clock when missing.",
+    )  # fmt: skip
+
+
+PointBatch = Annotated[list[Point], Field(min_length=1, max_length=MAX_POINTS_A_REQUEST)]
+point_batch: TypeAdapter[list[Point]] = TypeAdapter(PointBatch)
+
+
+class Accepted(Model):
+    accepted: int = Field(description="Points committed.")
+
+
+class MetricInfo(Model):
+    """What is known about a metric."""
+
+    name: str
+    type: Literal["gauge", "counter"] | None = None
+    unit: str | None = None
+    description: str | None = None
+
+
+class MetricUpdate(Model):
+    type: Literal["gauge", "counter"] | None = None
+    unit: str | None = Field(default=None, max_length=32)
+    description: str | None = Field(default=None, max_length=1000)
+
+
+class Selection(_Tagged):
+    """Which samples, and how they become one number a bucket. No range: that is the viewer's."""
+
+    query: MetricName = Field(description="A metric name.")
+    aggregation: Aggregation = Field(default="avg", description="How the samples of a bucket become one value.")
+    tags: Tags = Field(default_factory=dict, description="Only series with all of these tags.")
+    group_by: list[TagKey] = Field(
+        default_factory=list, max_length=8, description="One series of values for each combination of these tags."
+    )
+
+    def described(self) -> str:
+        """For messages: ``cpu.usage with host=a``."""
+        tags = ", ".join(f"{key}={value}" for key, value in sorted(self.tags.items()))
+        return f"{self.query} with {tags}" if tags else self.query
+
+
+class MetricQuery(Selection):
+    """The one question of the read path, answered with a `Frame`. ``start`` is inclusive, ``end`` exclusive."""
+
+    start: datetime = Field(description="ISO 8601; UTC where no offset is given.")
+    end: datetime = Field(description="ISO 8601; UTC where no offset is given.")
+    step: Step | None = Field(default=None, description="Bucket width; follows the range when missing.")
+    max_points: int = Field(default=1000, ge=1, le=100_000, description="Bounds the points a series when step is missing.")
+
+    @model_validator(mode="after")
+    def _start_before_end(self) -> MetricQuery:
+        if self.start_ms >= self.end_ms:
+            raise ValueError("start must be before end")
+        if not EARLIEST_MS <= self.start_ms or self.end_ms > LATEST_MS:
+            raise ValueError("start and end run from 1970 to 2100")
+        return self
+
+    @property
+    def start_ms(self) -> int:
+        return to_ms(self.start)
+
+    @property
+    def end_ms(self) -> int:
+        return to_ms(self.end)
+
+    @classmethod
+    def over(cls, selection: Selection, start_ms: int, end_ms: int, *, step: int | None = None, max_points: int = 1000) -> MetricQuery:
+        """`selection` over [start_ms, end_ms)."""
+        return cls(
+            query=selection.query, aggregation=selection.aggregation, tags=selection.tags, group_by=selection.group_by,
+            start=from_ms(start_ms), end=from_ms(end_ms), step=step, max_points=max_points,
+        )  # fmt: skip
+
+
+class SingleQuery(_Tagged):
+    """The body of ``POST /query``."""
+
+    query: MetricName
+    start: datetime
+    end: datetime
+    aggregation: Aggregation = "avg"
+    step: Step | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+class BatchItem(MetricQuery):
+    id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class QueryBatch(Model):
+    """The body of ``POST /query/batch``. Each item is judged by itself, so that one bad query fails alone."""
+
+    queries: list[dict[str, object]] = Field(min_length=1, max_length=100)

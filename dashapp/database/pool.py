@@ -1,0 +1,83 @@
+"""The psycopg connection pool, and the one place where a database that is away becomes `Unavailable`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from dashapp.database import arrays
+from dashapp.errors import DashappError, Unavailable
+
+log = logging.getLogger(__name__)
+
+Row = dict[str, object]
+Connection = AsyncConnection[dict[str, object]]
+
+#: No statement of a request runs longer; jobs raise it for their own transaction.
+STATEMENT_TIMEOUT_MS = 10_000
+_GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+async def _configure(connection: AsyncConnection[object]) -> None:
+    arrays.register(connection)
+    connection.prepare_threshold = None  # plans with known bounds prune partitions; and poolers are left in peace
+
+
+class StatementTimeout(DashappError):
+    """The database took too long; ask for a shorter range or a wider step."""
+
+    status, code = 503, "UNAVAILABLE"
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. `open` it on the loop that uses it and `close` it there."""
+
+    def __init__(self, url: str, *, size: int = 8) -> None:
+        self.url = url
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            open=False,
+            min_size=1,
+            max_size=size,
+            timeout=3,
+            reconnect_timeout=5,
+            configure=_configure,  # type: ignore[arg-type]
+            check=AsyncConnectionPool.check_connection,
+            kwargs={
+                "row_factory": dict_row,
+                "connect_timeout": 3,
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c client_encoding=UTF8",
+                "application_name": "dashapp",
+            },
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close(timeout=5)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction that commits when the block ends well.
+
+        Raises:
+            Unavailable: the database can't be reached or went away.
+            StatementTimeout: a statement ran too long.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except psycopg.errors.QueryCanceled as error:
+            raise StatementTimeout() from error
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable):
+            raise  # OperationalErrors too, but the database is well: whoever asked may try again
+        except _GONE as error:
+            log.warning("database unavailable: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
+            raise Unavailable() from error

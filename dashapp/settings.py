@@ -1,0 +1,98 @@
+"""Settings: environment variables ``DASHAPP_*`` and ``.env``, read once into one object."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dashapp.contract.durations import Retention, Span
+from dashapp.errors import StartupError
+
+
+def default_data_dir() -> Path:
+    """Root's data lies where a service's does, outside the closed ``/root``; everyone else's in their home."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/dashapp")
+    return platformdirs.user_data_path("dashapp")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DASHAPP_", env_file=".env", extra="ignore")
+
+    database_url: str = Field(
+        default="",
+        description="PostgreSQL server, `postgresql://user:password@host/name`; empty starts the embedded one.",
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Where the embedded database, the secret key and the agent's spool lie."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the server binds to.")
+    port: int = Field(default=5006, ge=0, le=65535, description="Port that the server binds to; 0 takes a free one.")
+    secret_key: SecretStr = Field(
+        default=SecretStr(""), description="Signs page sessions; generated into the data directory when empty."
+    )
+    admin_email: str = Field(default="admin@localhost", description="E-mail of the first admin.")
+    admin_password: SecretStr = Field(
+        default=SecretStr(""), description="Password of the first admin; without one, the sign-in link is the way in."
+    )
+    retention_raw: Retention = Field(default=timedelta(days=7), description="How long samples are kept; `forever` or e.g. `7d`.")
+    retention_1min: Retention = Field(default=timedelta(days=30), description="How long 1-minute rollups are kept.")
+    retention_1hour: Retention = Field(default=timedelta(days=365), description="How long 1-hour rollups are kept.")
+    max_series: int = Field(default=1_000_000, ge=1, description="Refuse new series beyond so many.")
+    base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
+
+    @model_validator(mode="after")
+    def _retention_order(self) -> Settings:
+        def days(span: timedelta | None) -> float:
+            return float("inf") if span is None else span / timedelta(days=1)
+
+        if days(self.retention_raw) < 1:
+            raise ValueError("RETENTION_RAW must be at least 1d")
+        if not days(self.retention_raw) <= days(self.retention_1min) <= days(self.retention_1hour):
+            raise ValueError("retention must not shrink with coarseness: RETENTION_RAW <= RETENTION_1MIN <= RETENTION_1HOUR")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """True where dashapp runs its own PostgreSQL."""
+        return not self.database_url
+
+    def key(self) -> str:
+        """The secret key, made and stored on first use.
+
+        Raises:
+            StartupError: the data directory can't be written.
+        """
+        if self.secret_key.get_secret_value():
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret_key"
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                fresh = path.with_suffix(f".{os.getpid()}")
+                fresh.touch(mode=0o600)
+                fresh.write_text(secrets.token_hex(32))
+                fresh.rename(path)
+            return path.read_text().strip()
+        except OSError as error:
+            raise StartupError(f"the data directory {self.data_dir} can't be written ({error.strerror}); choose another with --data-dir.") from None
+
+
+def load(**overrides: object) -> Settings:
+    """The settings; what is given and not None wins over the environment.
+
+    Raises:
+        StartupError: a setting has a value that it can't have.
+    """
+    try:
+        return Settings(**{key: value for key, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "".join(f"DASHAPP_{str(part).upper()}: " for part in first["loc"])
+        raise StartupError(f"{name}{str(first['msg']).removeprefix('Value error, ')}.") from None
