@@ -1,0 +1,28 @@
+"""What a running dashapp has: made once by `dashapp.server`, handed to the API and to the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dashapp.accounts.accounts import Accounts
+    from dashapp.dashboards.store import Dashboards
+    from dashapp.database.pool import Database
+    from dashapp.live.hub import LiveHub
+    from dashapp.metrics.catalog import Catalog
+    from dashapp.metrics.ingest import Ingest
+    from dashapp.metrics.query import Reader
+    from dashapp.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    accounts: Accounts
+    dashboards: Dashboards
+    ingest: Ingest
+    catalog: Catalog
+    reader: Reader
+    hub: LiveHub
