@@ -1,0 +1,25 @@
+"""Floor 3: param-driven Bokeh panels. They know frames, not databases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dashapp.panels.area import AreaPanel
+from dashapp.panels.bar import BarPanel
+from dashapp.panels.base import Panel
+from dashapp.panels.gauge import GaugePanel
+from dashapp.panels.line import LinePanel
+from dashapp.panels.parts import Parts
+from dashapp.panels.stat import StatPanel
+
+if TYPE_CHECKING:
+    from dashapp.contract.dashboards import PanelDefinition
+
+PANELS: dict[str, type[Panel]] = {kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel)}
+
+__all__ = ["PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "panel_of"]
+
+
+def panel_of(definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "") -> Panel:
+    """The panel that a definition describes."""
+    return PANELS[definition.type].from_definition(definition, parts, panel_id)

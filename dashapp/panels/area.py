@@ -1,0 +1,34 @@
+"""Filled areas over time, each from zero or, stacked, on top of the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from bokeh.models import GlyphRenderer, VArea
+from bokeh.models import Line as LineGlyph
+
+from dashapp.contract.frames import Times
+from dashapp.panels.base import renderer
+from dashapp.panels.lines import Line
+from dashapp.panels.timeplot import Column, TimePlot
+
+
+class AreaPanel(TimePlot):
+    kind = "area"
+
+    def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
+        base = f"b{index}" if self.stack else {"value": 0}
+        fill = VArea(x="t", y1=base, y2=f"y{index}", fill_color=color, fill_alpha=0.22 if self.stack else 0.14)
+        line = LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round")
+        return [renderer(self.source, fill, name=f"s{index}"), renderer(self.source, line, name=f"s{index}")]
+
+    def _columns(self, lines: list[Line], times: Times) -> dict[str, Column]:
+        columns = super()._columns(lines, times)
+        if self.stack:
+            base = np.zeros(times.size)
+            for index in range(len(lines)):
+                top = columns[f"y{index}"]
+                columns[f"b{index}"] = np.where(np.isnan(top), np.nan, base)
+                columns[f"y{index}"] = base + top
+                # A series that nobody measured here adds nothing to those above it.
+                base = base + np.nan_to_num(top)
+        return columns

@@ -1,0 +1,171 @@
+"""The base of all panels: parameters in, frames in, a Bokeh plot and a `Card` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import panel as pn
+import param
+from bokeh.models import ColumnDataSource, GlyphRenderer, Plot
+from bokeh.models.glyph import Glyph
+
+from dashapp.contract.durations import humanize_ms
+from dashapp.contract.frames import Frame
+from dashapp.panels.card import Card
+from dashapp.panels.lines import Line, lines_of, newest_ms, reduce
+from dashapp.panels.palette import Level, Theme
+from dashapp.panels.parts import Parts
+
+if TYPE_CHECKING:
+    from dashapp.contract.dashboards import PanelDefinition
+    from dashapp.contract.metrics import Selection
+
+#: More lines than this can't be told apart, and each costs the browser time.
+MOST_LINES = 40
+#: Like alert rules: what wasn't measured for five minutes is no current value.
+STALE_AFTER_MS = 300_000
+
+
+class Panel(pn.viewable.Viewer):  # type: ignore[misc]
+    """One panel: give it frames with `update`; it changes its plot and card by the smallest messages.
+
+    In a served document all panels share one `Parts`; alone, as in a notebook, a panel makes its own.
+    """
+
+    kind: ClassVar[str]
+
+    title = param.String(default="", doc="Stands in the panel's header.")
+    unit = param.String(default="", doc="Unit of the values; see `dashapp.contract.dashboards.Unit`.")
+    color = param.String(default=None, allow_None=True, doc="Colour of the first series; the palette's when None.")
+    show_legend = param.Boolean(default=True, doc="Whether a table under the plot names the series.")
+    warning = param.Number(default=None, allow_None=True, doc="From this value on the panel shows a warning.")
+    critical = param.Number(default=None, allow_None=True, doc="From this value on the panel shows a critical state.")
+    calculation = param.Selector(
+        default="last", objects=["last", "avg", "min", "max", "sum"], doc="How a range becomes one number (stat, gauge, bar)."
+    )
+    min = param.Number(default=None, allow_None=True, doc="Lower end of the value axis or gauge.")
+    max = param.Number(default=None, allow_None=True, doc="Upper end of the value axis or gauge.")
+    decimals = param.Integer(default=None, allow_None=True, bounds=(0, 6), doc="Digits after the point; as it reads best when None.")
+    stack = param.Boolean(default=False, doc="Areas on top of each other.")
+    limit = param.Integer(default=None, allow_None=True, bounds=(1, 100), doc="Only the largest so many series.")
+
+    def __init__(self, queries: Sequence[tuple[Selection, str | None]], parts: Parts | None = None, panel_id: str = "", **params: Any) -> None:
+        super().__init__(**params)
+        #: The panel's queries in drawing order, each with its naming template.
+        self.queries = list(queries)
+        self.parts = parts or Parts()
+        self.card = Card(panel_id=panel_id, kind=self.kind)
+        self.plot: Plot = self._build()
+        self.lines: list[Line] = []
+
+    @classmethod
+    def from_definition(cls, definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "") -> Panel:
+        options = definition.options
+        return cls(
+            definition.selections(), parts, panel_id, title=definition.title, unit=options.unit, color=options.color,
+            show_legend=options.show_legend, warning=options.thresholds.warning, critical=options.thresholds.critical,
+            calculation=options.calculation, min=options.min, max=options.max, decimals=options.decimals,
+            stack=options.stack, limit=options.limit,
+        )  # fmt: skip
+
+    def __panel__(self) -> Any:
+        return pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", min_height=200)
+
+    # -- what a view calls -------------------------------------------------------------------------------------
+
+    def update(self, frames: Sequence[Frame], start_ms: int, end_ms: int, *, live: bool = True) -> None:
+        """Show frames, one for each query, over [start_ms, end_ms] Unix ms.
+
+        `live` says that the range ends now: then data that stopped coming is shown as stale.
+        """
+        lines = [line for line in lines_of(frames, self.queries) if not np.isnan(line.values).all()]
+        notes = _notes(frames)
+        if len(lines) > (most := self.limit or MOST_LINES):
+            ranked = sorted(range(len(lines)), key=lambda index: reduce(lines[index], "avg") or 0.0, reverse=True)[:most]
+            if not self.limit:
+                notes.append(f"the {most} largest of {len(lines)} series")
+            lines = [lines[index] for index in sorted(ranked)]
+        self.lines = lines
+        if not lines:
+            if self.card.state != "empty":
+                self._clear()
+                self.card.update(state="empty", since=None, headline={}, legend=[], notes=notes, message=self._nothing())
+            return
+        self._draw(lines, start_ms, end_ms)
+        newest = newest_ms(lines)
+        assert newest is not None
+        stale = live and end_ms - newest > STALE_AFTER_MS + max(line.step_ms for line in lines)
+        self.card.update(
+            state="stale" if stale else "live", since=float(newest) if stale else None, message="", notes=notes, legend=self._legend(lines)
+        )
+
+    def stale(self, since_ms: float, message: str) -> None:
+        """Keep what is shown and say since when it is old; without anything to keep, say why."""
+        if self.card.state in ("live", "stale"):
+            self.card.update(state="stale", since=since_ms, message=message)
+        else:
+            self.fail(message)
+
+    def fail(self, message: str) -> None:
+        """Show one sentence instead of the plot."""
+        self._clear()
+        self.card.update(state="error", since=None, message=message, headline={}, legend=[], notes=[])
+
+    def nothing_since(self, newest: int | None, now_ms: int) -> None:
+        """Say more about an empty range: how old the newest sample is."""
+        if self.card.state == "empty":
+            told = f"the newest is {humanize_ms(now_ms - newest)} old" if newest is not None else "none was ever sent"
+            self.card.message = f"{self._nothing()}; {told}"
+
+    def dress(self, theme: Theme) -> None:
+        """Colours of another theme. `parts` has it already; data stays as it is."""
+
+    # -- what a kind of panel is -------------------------------------------------------------------------------
+
+    def _build(self) -> Plot:
+        raise NotImplementedError
+
+    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+        raise NotImplementedError
+
+    def _clear(self) -> None:
+        """Take the data off the plot."""
+        raise NotImplementedError
+
+    def _legend(self, lines: list[Line]) -> list[list[str]]:
+        return []
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    def _nothing(self) -> str:
+        return "no samples of " + " or ".join(dict.fromkeys(selection.described() for selection, _ in self.queries)) + " in this range"
+
+    def level(self, value: float | None) -> Level:
+        """How a value stands against the thresholds."""
+        if self.warning is None and self.critical is None:
+            return "plain"
+        # A critical value below the warning one means that low values are bad.
+        falling = self.warning is not None and self.critical is not None and self.critical < self.warning
+        if value is None:
+            return "plain"
+
+        def reached(threshold: float | None) -> bool:
+            return threshold is not None and (value <= threshold if falling else value >= threshold)
+
+        return "critical" if reached(self.critical) else "warning" if reached(self.warning) else "ok"
+
+
+def renderer(source: ColumnDataSource, glyph: Glyph, **options: Any) -> GlyphRenderer:
+    """A renderer without the extra glyphs of selections and hovers, which no panel has."""
+    return GlyphRenderer(
+        data_source=source, glyph=glyph, selection_glyph=None, nonselection_glyph=None, hover_glyph=None, muted_glyph=None, **options
+    )
+
+
+def _notes(frames: Sequence[Frame]) -> list[str]:
+    notes = []
+    if any(frame.meta.partial for frame in frames):
+        notes.append("older samples of this range are no longer kept")
+    return notes

@@ -1,0 +1,40 @@
+"""What a panel shows beside its plot: state, headline and legend, as one small model that the page's script draws.
+
+A Bokeh `DataModel` is plain synchronised state: it needs no JavaScript class of its own, and a change of one
+property travels as one patch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bokeh.core.properties import Any, Dict, Float, Int, List, Nullable, String
+from bokeh.model import DataModel
+
+State = Literal["loading", "live", "stale", "empty", "error"]
+
+
+class Card(DataModel):
+    panel_id = String(default="", help="The panel's id, as in `data-panel-id`.")
+    kind = String(default="line", help="The panel's type.")
+    state = String(default="loading", help="`loading`, `live`, `stale`, `empty` or `error`.")
+    message = String(default="", help="One sentence for `empty` and `error`.")
+    since = Nullable(Float, default=None, help="Unix ms since when the data is stale.")
+    notes = List(String, default=[], help="What to know about the numbers, e.g. that the range is only partly held.")
+    headline = Dict(String, Any, default={}, help="A stat's number: `number`, `suffix`, `level`.")
+    legend = List(Any, default=[], help="Rows of [name, colour, last, avg, max].")
+    retries = Int(default=0, help="The page counts this up when somebody presses Retry.")
+
+
+class PageState(DataModel):
+    """The root of a dashboard page's document: what the page's script and the server tell each other."""
+
+    cards = List(Any, default=[])
+    start = String(default="now-1h", help="The range's start as in the link.")
+    end = String(default="now", help="The range's end as in the link.")
+    refresh = String(default="10s", help="`off` or a span such as `10s`.")
+    theme = String(default="dark", help="`dark` or `light`.")
+    visible = Any(default=True, help="False while the tab is hidden: a hidden page costs nothing.")
+    layout_version = Int(default=0, help="The dashboard's version, for saving the layout.")
+    range_ms = List(Float, default=[], help="The shown range in Unix ms.")
+    problem = String(default="", help="One sentence about what keeps the whole page from being fresh.")

@@ -1,0 +1,134 @@
+"""Frames to drawable lines: names, reductions to one number, and what is drawn where samples are sparse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dashapp.contract.frames import Frame, Series, Times, Values
+
+if TYPE_CHECKING:
+    from dashapp.contract.dashboards import Calculation
+    from dashapp.contract.metrics import Aggregation, Selection
+
+_FIELD = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_.:]*)\}")
+#: A gap longer than this many usual distances between samples is shown as a gap.
+_GAP = 3.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One named series of a panel."""
+
+    name: str
+    tags: dict[str, str]
+    times: Times
+    #: float64, shape (n,); NaN where the bucket has no sample.
+    values: Values
+    counts: Values
+    aggregation: Aggregation
+    step_ms: int
+
+
+def lines_of(frames: Sequence[Frame], queries: Sequence[tuple[Selection, str | None]]) -> list[Line]:
+    """The lines of a panel's frames, in the order of its queries and, within one, of their names."""
+    lines = []
+    for frame, (selection, alias) in zip(frames, queries, strict=True):
+        # A metric's name tells lines apart only where a panel asks for several.
+        fallback = selection.query if len({q.query for q, _ in queries}) > 1 else ""
+        named = [(_name(series, alias, fallback or selection.query, bool(fallback)), series) for series in frame.series]
+        lines += [
+            Line(name, series.tags, frame.times, series.values, series.counts, selection.aggregation, frame.step_ms)
+            for name, series in sorted(named, key=lambda pair: _natural(pair[0]))
+        ]
+    return lines
+
+
+def _name(series: Series, alias: str | None, metric: str, with_metric: bool) -> str:
+    if alias is not None:
+        return _FIELD.sub(lambda match: series.tags.get(match[1], ""), alias).strip() or metric
+    tags = " ".join(value for _, value in sorted(series.tags.items()))
+    return f"{metric} {tags}".strip() if with_metric or not tags else tags
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorts ``core 2`` before ``core 10``."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text.lower())]
+
+
+def reduce(line: Line, calculation: Calculation) -> float | None:
+    """A line as one number; None where it has no sample.
+
+    An average weighs every bucket by its samples, so that it is the average of the samples and not of averages.
+    """
+    held = np.flatnonzero(~np.isnan(line.values))
+    if held.size == 0:
+        return None
+    values = line.values[held]
+    match calculation:
+        case "last":
+            return float(values[-1])
+        case "min":
+            return float(values.min())
+        case "max":
+            return float(values.max())
+        case "sum":
+            return float(values.sum())
+        case "avg":
+            weights = line.counts[held] if line.aggregation == "avg" else np.ones(held.size)
+            total = float(weights.sum())
+            return float((values * weights).sum() / total) if total else None
+
+
+def newest_ms(lines: Sequence[Line]) -> int | None:
+    """The start of the newest bucket that holds a sample."""
+    newest = [int(line.times[held[-1]]) for line in lines if (held := np.flatnonzero(~np.isnan(line.values))).size]
+    return max(newest, default=None)
+
+
+def drawn(line: Line) -> Values:
+    """The line's values with short gaps bridged by the straight line that would be drawn across them.
+
+    Buckets finer than the samples' distance are mostly empty, and so are the rows that another series alone fills.
+    A gap longer than three times this line's usual distance stays NaN: there nobody measured.
+    """
+    held = np.flatnonzero(~np.isnan(line.values))
+    if held.size < 2 or held.size == line.values.size:
+        return line.values
+    at = line.times[held]
+    distances = np.diff(at)
+    usual = max(float(np.median(distances)), float(line.step_ms))
+    bridged = np.interp(line.times, at, line.values[held], left=np.nan, right=np.nan)
+    before = np.searchsorted(at, line.times, side="right") - 1
+    inside = (before >= 0) & (before < at.size - 1)
+    gap = np.zeros(line.times.size, bool)
+    gap[inside] = distances[before[inside]] > _GAP * usual
+    own = np.zeros(line.times.size, bool)
+    own[held] = True
+    bridged[gap & ~own] = np.nan
+    bridged[held] = line.values[held]
+    return bridged
+
+
+def with_breaks(times: Times, lines: Sequence[Line]) -> Times:
+    """Times with one more row in each long gap in which nobody measured, so that the lines break there."""
+    if times.size < 3:
+        return times
+    distances = np.diff(times)
+    usual = max(float(np.median(distances)), *(float(line.step_ms) for line in lines))
+    wide = np.flatnonzero(distances > _GAP * usual)
+    return np.insert(times, wide + 1, times[wide] + int(usual)) if wide.size else times
+
+
+def on_grid(line: Line, times: Times) -> Line:
+    """The line on other times, which hold all of its own."""
+    if times.size == line.times.size and np.array_equal(times, line.times):
+        return line
+    values, counts = np.full(times.size, np.nan), np.zeros(times.size)
+    at = np.searchsorted(times, line.times)
+    values[at], counts[at] = line.values, line.counts
+    return Line(line.name, line.tags, times, values, counts, line.aggregation, line.step_ms)

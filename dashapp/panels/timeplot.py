@@ -1,0 +1,106 @@
+"""What line and area panels share: a time axis, a value axis with round lines, one source with the columns
+``t`` (Unix ms), ``v0…`` (samples), ``y0…`` (as drawn) and, stacked, ``b0…`` (what it stands on)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from bokeh.models import ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
+from numpy.typing import NDArray
+
+from dashapp.contract.frames import Times
+from dashapp.panels.base import Panel
+from dashapp.panels.columns import bring
+from dashapp.panels.lines import Line, drawn, on_grid, reduce, with_breaks
+from dashapp.panels.palette import Theme, series_color
+from dashapp.panels.parts import fixed_ticker
+from dashapp.panels.units import Axis, axis_for, written
+
+Column = NDArray[np.float64]
+
+
+class TimePlot(Panel):
+    """Values over time."""
+
+    def _build(self) -> Plot:
+        parts, palette = self.parts, self.parts.palette
+        self.source = ColumnDataSource(data={"t": np.empty(0)})
+        self._names: tuple[str, ...] = ()
+        self.y_range = Range1d(0, 1)
+        plot = parts.plot(y_range=self.y_range, min_border_right=12, min_border_top=6)
+        label = {"major_label_text_font_size": "11px", "major_label_text_color": palette.muted, "axis_line_color": None,
+                 "major_tick_line_color": None, "minor_tick_line_color": None, "major_label_policy": parts.labels}  # fmt: skip
+        self.x_axis = LinearAxis(ticker=parts.time_ticker, formatter=parts.time_formatter, major_label_standoff=4, **label)
+        self.ticker = fixed_ticker(())
+        self.y_axis = LinearAxis(ticker=self.ticker, formatter=parts.value_formatter, major_label_standoff=6, **label)
+        self.grid = Grid(dimension=1, ticker=self.ticker, grid_line_color=palette.grid)
+        self.spans = {
+            name: Span(dimension="width", location=float(value), line_color=palette.level(name), line_dash=[4, 3], line_width=1)
+            for name, value in (("warning", self.warning), ("critical", self.critical))
+            if value is not None
+        }
+        plot.below, plot.left = [self.x_axis], [self.y_axis]
+        plot.center = [self.grid, *self.spans.values()]
+        self._scale_to(axis_for(0, 0, self.unit, minimum=self.min, maximum=self.max))
+        return plot
+
+    def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
+        """The renderers of the series at `index`, from back to front."""
+        raise NotImplementedError
+
+    def _columns(self, lines: list[Line], times: Times) -> dict[str, Column]:
+        """The series' columns on these times."""
+        columns = {}
+        for index, line in enumerate(lines):
+            columns[f"v{index}"], columns[f"y{index}"] = line.values, drawn(line)
+        return columns
+
+    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+        times = lines[0].times if len({id(line.times) for line in lines}) == 1 else np.unique(np.concatenate([line.times for line in lines]))
+        times = with_breaks(times, lines)
+        lines = [on_grid(line, times) for line in lines]
+        columns = {"t": times.astype(np.float64), **self._columns(lines, times)}
+        bring(self.source, columns)
+        names = tuple(line.name for line in lines)
+        if names != self._names:
+            layers = [self._glyphs(index, series_color(index, self.color)) for index in range(len(lines))]
+            # Fills of all series lie behind the lines of all.
+            self.plot.renderers = [glyph for layer in zip(*layers, strict=True) for glyph in layer]
+            self._names = names
+        self._scale_to(self._axis(columns))
+
+    def _clear(self) -> None:
+        if len(self.source.data["t"]):
+            self.source.data = {name: np.empty(0) for name in self.source.data}
+
+    def _axis(self, columns: Mapping[str, Column]) -> Axis:
+        tops = [column for name, column in columns.items() if name[0] == "y"]
+        low = min((float(np.nanmin(column)) for column in tops if not np.isnan(column).all()), default=0.0)
+        high = max((float(np.nanmax(column)) for column in tops if not np.isnan(column).all()), default=0.0)
+        # A threshold is shown once values come near it; far above, it would press the curve flat.
+        near = [value for value in (self.warning, self.critical) if value is not None and high >= 0.5 * value]
+        return axis_for(low, max([high, *near]), self.unit, minimum=self.min, maximum=self.max)
+
+    def _scale_to(self, axis: Axis) -> None:
+        self.label_width = axis.label_width
+        ticks = list(axis.ticks)
+        if ticks != self.ticker.ticks:
+            self.ticker.ticks = ticks
+            self.y_axis.major_label_overrides = dict(zip(axis.ticks, axis.labels, strict=True))
+        if (self.y_range.start, self.y_range.end) != (axis.low, axis.high):
+            self.y_range.update(start=axis.low, end=axis.high)
+
+    def _legend(self, lines: list[Line]) -> list[list[str]]:
+        if not self.show_legend:
+            return []
+        return [
+            [line.name, series_color(index, self.color),
+             *(written(reduce(line, how), self.unit, self.decimals) for how in ("last", "avg", "max"))]
+            for index, line in enumerate(lines)
+        ]  # fmt: skip
+
+    def dress(self, theme: Theme) -> None:
+        palette = self.parts.palette
+        for name, span in self.spans.items():
+            span.line_color = palette.level(name)
