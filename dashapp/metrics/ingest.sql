@@ -1,0 +1,15 @@
+-- name: horizon
+-- Holds off the job that advances the horizon or deletes series until this transaction has ended. The row is written
+-- anew whenever series were deleted, so that its xmin tells whether remembered ids still stand.
+SELECT horizon, xmin::text AS epoch FROM retention_horizons WHERE level = 'raw' FOR SHARE
+
+-- name: upsert
+INSERT INTO metrics_raw (series_id, time, value)
+SELECT * FROM unnest(%(series)s::bigint[], %(times)s::timestamptz[], %(values)s::float8[])
+ON CONFLICT (series_id, time) DO UPDATE SET value = EXCLUDED.value
+
+-- name: raise_generations
+-- Locked in one order for all writers, so that they don't deadlock.
+UPDATE metrics SET generation = generation + 1
+FROM (SELECT id FROM metrics WHERE name = ANY(%(names)s) ORDER BY id FOR NO KEY UPDATE) AS touched
+WHERE metrics.id = touched.id

@@ -1,0 +1,202 @@
+"""The one read path: a `MetricQuery` in, a `Frame` out. What PostgreSQL aggregates comes back as whole columns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import LiteralString, cast
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from dashapp.contract.durations import format_ms
+from dashapp.contract.frames import Frame, FrameMeta, Times, Values, align
+from dashapp.contract.metrics import Aggregation, MetricQuery, Selection
+from dashapp.contract.timerange import from_ms, to_ms
+from dashapp.database import sql
+from dashapp.database.pool import Connection, Database, Row
+from dashapp.errors import DashappError, ValidationFailed
+from dashapp.metrics.clock import HOUR, MINUTE, SECOND, Clock, system_clock
+from dashapp.metrics.routing import RAW, Horizons, Plan, default_step, nice_step, plan
+from dashapp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_SQL = sql.load("dashapp.metrics", "query.sql")
+#: Points of one answer.
+MOST_POINTS = 1_000_000
+#: Queries of one process that run at a time; the rest of the pool stays for everybody else.
+AT_ONCE = 6
+
+#: How each aggregation is made of rows: the column of a rollup, and what is done with it. Averages are sum/count at
+#: every level; the database's own avg() would overflow on large values, because it also sums their squares.
+_AGGREGATES: dict[Aggregation, tuple[LiteralString, LiteralString]] = {
+    "avg": ("sum", "sum(value) / sum(samples)"),
+    "sum": ("sum", "sum(value)"),
+    "min": ("min", "min(value)"),
+    "max": ("max", "max(value)"),
+    "count": ("sum", "sum(samples)"),
+}
+
+
+class _Group:
+    """Series that become one: the tags they share, their ids (int64, shape (n,))."""
+
+    def __init__(self, keys: Sequence[str], row: Row) -> None:
+        labels = cast(list[str | None], row["labels"])
+        self.tags = {key: label for key, label in zip(keys, labels, strict=True) if label is not None}
+        self.ids = cast(NDArray[np.int64], row["ids"])
+
+
+class Reader:
+    """Answers questions about samples."""
+
+    def __init__(self, database: Database, settings: Settings, *, clock: Clock = system_clock) -> None:
+        self.database, self.settings, self.clock = database, settings, clock
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def frame(self, query: MetricQuery) -> Frame:
+        """The answer to one query. A metric that doesn't exist, or has no samples there, gives an empty frame.
+
+        Raises:
+            ValidationFailed: the step is no whole number of seconds, or the answer would be too large.
+            StatementTimeout: the database took too long.
+            Unavailable: the database can't be reached.
+        """
+        if query.step is not None and (query.step < SECOND or query.step % SECOND):
+            raise ValidationFailed("step: take whole seconds, from 1s.", details={"step": "takes whole seconds, from 1s"})
+        try:
+            async with self._places, self.database.connection() as connection:
+                return await self._answer(connection, query)
+        except psycopg.errors.NumericValueOutOfRange as error:
+            raise DashappError(f"the samples of {query.described()} are too large to be added up.") from error
+
+    async def frames(self, queries: list[MetricQuery]) -> list[Frame | DashappError]:
+        """Several answers at once, in the order of the queries; one that fails stands as its error."""
+        return list(await asyncio.gather(*(self._frame_or_error(query) for query in queries)))
+
+    async def _frame_or_error(self, query: MetricQuery) -> Frame | DashappError:
+        try:
+            return await self.frame(query)
+        except DashappError as error:
+            return error
+        except Exception:
+            log.exception("a query of %s failed", query.query)
+            return DashappError("the query failed inside dashapp; the server's log says why.")
+
+    async def newest(self, selection: Selection) -> int | None:
+        """Unix ms of the newest sample that matches, or None. Of samples that are only held by the hour, the hour.
+
+        Raises:
+            Unavailable: the database can't be reached.
+        """
+        async with self.database.connection() as connection:
+            groups = await self._groups(connection, selection, ())
+            if not groups:
+                return None
+            ids = groups[0].ids
+            # Mostly it is a moment old: then only the newest partition is looked at.
+            for since in (self.clock() - 5 * MINUTE, 0):
+                newest = await _moment(connection, _SQL["newest_raw"], {"ids": ids, "since": from_ms(max(since, 0))})
+                if newest is not None:
+                    return newest
+            return await _moment(connection, _SQL["newest_rolled"], {"ids": ids})
+
+    # -- answering ---------------------------------------------------------------------------------------------
+
+    async def _answer(self, connection: Connection, query: MetricQuery) -> Frame:
+        horizons = await _horizons(connection)
+        while True:
+            how = plan(query.start_ms, query.end_ms, self._step(query), horizons)
+            groups = await self._groups(connection, query, query.group_by)
+            _refuse_too_large(how, len(groups))
+            columns = await _columns(connection, query.aggregation, how, groups) if groups and how.parts else []
+            # Retention may have dropped the oldest partition between the statements.
+            now = await _horizons(connection) if query.start_ms < max(horizons.values()) + 2 * 24 * HOUR else horizons
+            if now == horizons:
+                return align(columns, _meta(query, how))
+            horizons = now
+
+    def _step(self, query: MetricQuery) -> int:
+        return query.step or default_step(query.start_ms, query.end_ms, query.max_points)
+
+    async def _groups(self, connection: Connection, selection: Selection, keys: Sequence[str]) -> list[_Group]:
+        values = {"name": selection.query, "tags": json.dumps(selection.tags), "group_by": list(keys)}
+        cursor = await connection.execute(_SQL["select"], values, binary=True)
+        return [_Group(keys, row) for row in await cursor.fetchall()]
+
+
+def _meta(query: MetricQuery, how: Plan) -> FrameMeta:
+    levels = how.levels or [RAW]
+    return FrameMeta(
+        table="+".join(level.relation for level in levels), resolution=levels[0].resolution, step_ms=how.step_ms,
+        covered_start_ms=how.covered_start_ms, covered_end_ms=how.covered_end_ms,
+        partial=(how.covered_start_ms, how.covered_end_ms) != (query.start_ms, query.end_ms),
+    )  # fmt: skip
+
+
+def _refuse_too_large(how: Plan, groups: int) -> None:
+    points = how.buckets * groups
+    if points <= MOST_POINTS:
+        return
+    span = how.covered_end_ms - how.covered_start_ms
+    # One bucket more than whole steps fit, because the range needn't be aligned.
+    buckets = MOST_POINTS // groups - 1
+    if buckets < 1:
+        raise ValidationFailed(
+            f"the answer would have {groups} series, more than can be answered at once; filter by tags or group by fewer.",
+            details={"groupBy": f"gives {groups} series"},
+        )
+    step = format_ms(nice_step(span / buckets))
+    raise ValidationFailed(
+        f"the answer would have {points} points, and at most {MOST_POINTS} are answered; a step of {step} would work.",
+        details={"step": f"makes {points} points; {step} would work"},
+    )
+
+
+async def _horizons(connection: Connection) -> Horizons:
+    cursor = await connection.execute(_SQL["horizons"])
+    return {str(row["level"]): to_ms(cast(datetime, row["horizon"])) for row in await cursor.fetchall()}
+
+
+async def _moment(connection: Connection, statement: LiteralString, values: dict[str, object]) -> int | None:
+    row = await (await connection.execute(statement, values)).fetchone()
+    return None if row is None or row["newest"] is None else to_ms(cast(datetime, row["newest"]))
+
+
+async def _columns(
+    connection: Connection, aggregation: Aggregation, how: Plan, groups: list[_Group]
+) -> list[tuple[dict[str, str], Times, Values, Values]]:
+    """Per group: tags, times (Unix ms), values and samples of the buckets that have any. One statement."""
+    column, aggregate = _AGGREGATES[aggregation]
+    values: dict[str, object] = {
+        "step": timedelta(milliseconds=how.step_ms),
+        "ids": np.concatenate([group.ids for group in groups]),
+    }
+    parts: list[LiteralString] = []
+    for place, part in enumerate(how.parts):
+        number = _NUMBERS[place]
+        parts.append(_SQL[f"part_{part.level.relation}"].replace("{n}", number).replace("{column}", column))
+        values |= {f"from{number}": from_ms(part.start_ms), f"to{number}": from_ms(part.end_ms)}
+    statement = _SQL["frame_of_one" if len(groups) == 1 else "frame_of_groups"]
+    if len(groups) > 1:
+        values["numbers"] = np.repeat(np.arange(len(groups)), [group.ids.size for group in groups])
+    statement = statement.replace("{aggregate}", aggregate).replace("{parts}", "\nUNION ALL\n".join(parts))
+    cursor = await connection.execute(statement, values, binary=True)
+    return [
+        (
+            groups[int(str(row["number"]))].tags,
+            cast(Times, row["times"]),
+            cast(Values, row["values"]),
+            cast(Values, row["samples"]),
+        )
+        for row in await cursor.fetchall()
+    ]
+
+
+#: At most five parts: raw, minutes, hours, minutes, raw.
+_NUMBERS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4")

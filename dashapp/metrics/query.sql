@@ -1,0 +1,67 @@
+-- name: horizons
+SELECT level, horizon FROM retention_horizons
+
+-- name: select
+-- The series of a selection: one row for each combination of the tags that are grouped by.
+SELECT ARRAY(
+        SELECT s.tags ->> key FROM unnest(%(group_by)s::text[]) WITH ORDINALITY AS k (key, n) ORDER BY n
+    ) AS labels,
+    array_agg(s.id ORDER BY s.id) AS ids
+FROM series s
+WHERE s.metric_id = (SELECT id FROM metrics WHERE name = %(name)s) AND s.tags @> %(tags)s::jsonb
+GROUP BY 1
+ORDER BY 1
+
+-- Parts of the range: each gives (series_id, bucket, value, samples) for buckets of the step. {n} numbers the part.
+
+-- name: part_metrics_raw
+SELECT series_id, date_bin(%(step)s::interval, time, timestamptz 'epoch') AS bucket, value, 1.0::float8 AS samples
+FROM metrics_raw
+WHERE series_id = ANY(%(ids)s) AND time >= %(from{n})s AND time < %(to{n})s
+
+-- name: part_metrics_1min
+SELECT series_id, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), {column}, count::float8
+FROM metrics_1min
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
+
+-- name: part_metrics_1hour
+SELECT series_id, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), {column}, count::float8
+FROM metrics_1hour
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
+
+-- name: frame_of_one
+-- All series as one. Columns are arrays in the order of time.
+SELECT 0 AS number, array_agg(bucket ORDER BY bucket) AS times, array_agg(value ORDER BY bucket) AS values,
+    array_agg(samples ORDER BY bucket) AS samples
+FROM (
+    SELECT bucket, {aggregate} AS value, sum(samples) AS samples
+    FROM ({parts}) AS part (series_id, bucket, value, samples)
+    GROUP BY bucket
+) AS bucketed
+HAVING count(*) > 0
+
+-- name: frame_of_groups
+SELECT number, array_agg(bucket ORDER BY bucket) AS times, array_agg(value ORDER BY bucket) AS values,
+    array_agg(samples ORDER BY bucket) AS samples
+FROM (
+    SELECT number, bucket, {aggregate} AS value, sum(samples) AS samples
+    FROM ({parts}) AS part (series_id, bucket, value, samples)
+    JOIN unnest(%(ids)s, %(numbers)s) AS member (series_id, number) USING (series_id)
+    GROUP BY number, bucket
+) AS bucketed
+GROUP BY number
+ORDER BY number
+
+-- name: newest_raw
+SELECT max(newest.time) AS newest
+FROM unnest(%(ids)s) AS member (series_id)
+CROSS JOIN LATERAL (
+    SELECT time FROM metrics_raw WHERE metrics_raw.series_id = member.series_id AND time >= %(since)s ORDER BY time DESC LIMIT 1
+) AS newest
+
+-- name: newest_rolled
+SELECT max(newest.bucket) AS newest
+FROM unnest(%(ids)s) AS member (series_id)
+CROSS JOIN LATERAL (
+    SELECT bucket FROM rollup_1hour WHERE rollup_1hour.series_id = member.series_id ORDER BY bucket DESC LIMIT 1
+) AS newest
