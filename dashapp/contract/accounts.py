@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from dashapp.contract.base import Model
+from dashapp.contract.base import Model, StorableModel
 
 Role = Literal["viewer", "editor", "admin"]
 Scope = Literal["ingest", "read", "write"]
@@ -24,12 +24,12 @@ class User(Model):
     created_at: datetime
 
 
-class Login(Model):
+class Login(StorableModel):
     email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254)]
     password: Annotated[str, StringConstraints(max_length=1024)]
 
 
-class TokenRequest(Model):
+class TokenRequest(StorableModel):
     name: Name
     scope: Scope = Field(description="`ingest` only sends metrics, `read` only reads, `write` does what its owner may.")
     expires_in_days: int | None = Field(default=None, ge=1, le=3650)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from dashapp.errors import ValidationFailed
@@ -17,6 +17,25 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """This model as JSON-ready camelCase, without what is unset."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _check_storable(value: object) -> None:
+    if isinstance(value, str):
+        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("text holds no NUL and no lone surrogate")
+    elif isinstance(value, dict):
+        for part in value.values():
+            _check_storable(part)
+
+
+class StorableModel(Model):
+    """A model whose texts all go into the database, which takes no NUL and no lone surrogate."""
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _texts_are_storable(cls, value: Any) -> Any:
+        _check_storable(value)
+        return value
 
 
 def field_path(location: Iterable[int | str]) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from dashapp.contract.base import Model
+from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import Step
 from dashapp.contract.metrics import Aggregation, MetricName, Selection, TagKey, Tags
 
@@ -44,7 +44,7 @@ class Thresholds(Model):
     critical: float | None = None
 
 
-class PanelQuery(Model):
+class PanelQuery(StorableModel):
     """A further query drawn in the same plot."""
 
     query: MetricName
@@ -54,7 +54,7 @@ class PanelQuery(Model):
     alias: str | None = Field(default=None, max_length=200)
 
 
-class PanelOptions(Model):
+class PanelOptions(StorableModel):
     unit: Unit = Field(default="", description="How values are written on axes, legends and stats.")
     color: Color | None = Field(default=None, description="Colour of the first series; the palette's when missing.")
     show_legend: bool = True
@@ -79,7 +79,7 @@ class PanelOptions(Model):
         return self
 
 
-class PanelDefinition(Model):
+class PanelDefinition(StorableModel):
     """What a panel is, without where it is stored."""
 
     title: Title
@@ -95,7 +95,7 @@ class PanelDefinition(Model):
         the range is the largest maximum of its buckets, never the largest average.
         """
         options = self.options
-        natural: Aggregation = options.calculation if options.calculation in ("min", "max", "sum") else "avg"  # type: ignore[assignment]
+        natural: Aggregation = options.calculation if options.calculation in ("min", "max", "sum") else "avg"
         first = PanelQuery(
             query=self.query, aggregation=options.aggregation, tags=options.tags, group_by=options.group_by, alias=options.alias
         )
@@ -105,7 +105,7 @@ class PanelDefinition(Model):
         ]
 
 
-class PanelUpdate(Model):
+class PanelUpdate(StorableModel):
     title: Title | None = None
     type: PanelType | None = None
     query: MetricName | None = None
@@ -117,16 +117,20 @@ class PanelUpdate(Model):
 class Panel(PanelDefinition):
     id: UUID
     dashboard_id: UUID
+    error: str | None = Field(
+        default=None,
+        description="Why the panel can't be drawn as it is stored; the fields at fault then show their defaults.",
+    )
 
 
-class DashboardRequest(Model):
+class DashboardRequest(StorableModel):
     name: Title
     description: str = Field(default="", max_length=2000)
     is_public: bool = False
     panels: list[PanelDefinition] = Field(default_factory=list, max_length=100)
 
 
-class DashboardUpdate(Model):
+class DashboardUpdate(StorableModel):
     name: Title | None = None
     description: str | None = Field(default=None, max_length=2000)
     is_public: bool | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, field_validator, model_validator
 
-from dashapp.contract.base import Model
+from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import Step
 from dashapp.contract.timerange import EARLIEST_MS, LATEST_MS, from_ms, to_ms
 
@@ -69,7 +69,7 @@ class MetricInfo(Model):
     description: str | None = None
 
 
-class MetricUpdate(Model):
+class MetricUpdate(StorableModel):
     type: Literal["gauge", "counter"] | None = None
     unit: str | None = Field(default=None, max_length=32)
     description: str | None = Field(default=None, max_length=1000)

@@ -176,6 +176,12 @@ panels = Table(
     Index("panels_dashboard_id_idx", "dashboard_id"),
 )  # fmt: skip
 
+loaded_examples = Table(
+    "loaded_examples", metadata,
+    Column("name", Text, primary_key=True),
+    _moment("loaded_at", now=True),
+)  # fmt: skip
+
 alert_rules = Table(
     "alert_rules", metadata, _id(),
     Column("owner_id", UUID, ForeignKey("users.id", ondelete="SET NULL")),

@@ -168,6 +168,12 @@ CREATE TABLE panels (
 );
 CREATE INDEX panels_dashboard_id_idx ON panels (dashboard_id);
 
+-- Examples that were loaded once. The row outlives the dashboard, so that a deleted example stays deleted.
+CREATE TABLE loaded_examples (
+    name      text PRIMARY KEY,
+    loaded_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Alerts --------------------------------------------------------------------------------------------------------
 CREATE TABLE alert_rules (
     id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),

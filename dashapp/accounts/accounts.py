@@ -1,0 +1,241 @@
+"""Users, sign-in, sessions and tokens, over the tables of that name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from psycopg import errors as pg
+from pydantic import TypeAdapter, ValidationError
+
+from dashapp.accounts import passwords
+from dashapp.accounts.secrets import digest, new_secret, new_token
+from dashapp.accounts.throttle import Throttle
+from dashapp.contract.accounts import Email, NewToken, Password, Role, Scope, Token, TokenRequest, User
+from dashapp.contract.base import from_pydantic
+from dashapp.database.pool import Database, Row
+from dashapp.database.sql import load
+from dashapp.errors import Conflict, NotFound, StartupError, Unauthorized, ValidationFailed
+
+#: A session ends this long after it was last used.
+SESSION_VALID = timedelta(days=30)
+#: Uses of a session or token are written down at most this often.
+WRITE_EVERY = timedelta(minutes=1)
+#: The token that `dashapp up` makes for its own agent.
+AGENT_TOKEN_NAME = "this host"
+_LONGEST_USER_AGENT = 300
+
+_email: TypeAdapter[str] = TypeAdapter(Email)
+_password: TypeAdapter[str] = TypeAdapter(Password)
+
+
+def _user(row: Row) -> User:
+    return User.model_validate({key: row[key] for key in ("id", "email", "role", "created_at")})
+
+
+def _checked(adapter: TypeAdapter[str], value: str, field: str) -> str:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise from_pydantic(error, prefix=field) from None
+
+
+class Accounts:
+    """The store of users and of everything that proves to be one. All methods may raise `Unavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = load("dashapp.accounts", "accounts.sql")
+        self._throttle = Throttle()
+
+    # -- users -------------------------------------------------------------------------------------------------
+
+    async def ensure_admin(self, email: str, password: str | None) -> User:
+        """The admin of this database: made at the first start, only found at later ones.
+
+        A password given later changes nothing: whoever owns the account may have chosen another since.
+
+        Raises:
+            StartupError: e-mail or password can't be used.
+        """
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["any_admin"], {"email": email})).fetchone()
+        if row:
+            return _user(row)
+        try:
+            email = _checked(_email, email, "DASHAPP_ADMIN_EMAIL")
+            hashed = await passwords.hashed(_checked(_password, password, "DASHAPP_ADMIN_PASSWORD")) if password else None
+        except ValidationFailed as error:
+            raise StartupError(str(error)) from None
+        async with self._database.connection() as connection:
+            # Two processes may start at once: only one of them makes the admin.
+            await connection.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+            row = await (await connection.execute(self._sql["any_admin"], {"email": email})).fetchone()
+            if row is None:
+                values = {"email": email, "password_hash": hashed, "role": "admin"}
+                row = await (await connection.execute(self._sql["add_user"], values)).fetchone()
+        if row is None:
+            raise StartupError(f"DASHAPP_ADMIN_EMAIL: {email} is an account that is no admin, and there is no other admin.")
+        return _user(row)
+
+    async def create_user(self, email: str, password: str | None, role: Role) -> User:
+        """A new account; without a password it gets in by sign-in links only.
+
+        Raises:
+            ValidationFailed: e-mail or password can't be used.
+            Conflict: the e-mail has an account already.
+        """
+        email = _checked(_email, email, "email")
+        hashed = await passwords.hashed(_checked(_password, password, "password")) if password is not None else None
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["add_user"], {"email": email, "password_hash": hashed, "role": role})
+            row = await cursor.fetchone()
+        if row is None:
+            raise Conflict(f"{email} has an account already.")
+        return _user(row)
+
+    async def by_email(self, email: str) -> User | None:
+        row = await self._with_hash(email)
+        return _user(row) if row else None
+
+    async def _with_hash(self, email: str) -> Row | None:
+        async with self._database.connection() as connection:
+            return await (await connection.execute(self._sql["user_by_email"], {"email": email.strip()})).fetchone()
+
+    # -- sign-in -----------------------------------------------------------------------------------------------
+
+    async def login(self, email: str, password: str, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
+        """The user and a session's secret for the cookie.
+
+        Raises:
+            Unauthorized: no such account, or not its password; which of both isn't told.
+            RateLimited: too many failed for this account from this address.
+        """
+        if "\x00" in email:
+            raise Unauthorized("E-mail or password is wrong.")
+        self._throttle.begin(email.strip(), address)
+        row = await self._with_hash(email)
+        stored = row["password_hash"] if row else None
+        fits, fresh = await passwords.verify(None if stored is None else str(stored), password)
+        if row is None or not fits:
+            raise Unauthorized("E-mail or password is wrong.")
+        self._throttle.succeeded(email.strip(), address)
+        user = _user(row)
+        if fresh:
+            async with self._database.connection() as connection:
+                await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent)
+
+    async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "") -> str:
+        """A new session's secret.
+
+        Raises:
+            NotFound: no such user.
+        """
+        secret = new_secret()
+        values = {
+            "id_hash": digest(secret), "user_id": user_id, "valid": SESSION_VALID,
+            "address": address.replace("\x00", "")[:64], "user_agent": user_agent.replace("\x00", "")[:_LONGEST_USER_AGENT],
+        }  # fmt: skip
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(self._sql["delete_expired"])
+                await connection.execute(self._sql["add_session"], values)
+        except pg.ForeignKeyViolation:
+            raise NotFound("There is no such user.") from None
+        return secret
+
+    async def signin_link(self, user_id: UUID, valid: timedelta = timedelta(hours=24)) -> str:
+        """A one-time token for a link that signs `user_id` in.
+
+        Raises:
+            NotFound: no such user.
+        """
+        token = new_secret()
+        try:
+            async with self._database.connection() as connection:
+                values = {"token_hash": digest(token), "user_id": user_id, "valid": valid}
+                await connection.execute(self._sql["add_signin_link"], values)
+        except pg.ForeignKeyViolation:
+            raise NotFound("There is no such user.") from None
+        return token
+
+    async def redeem_link(self, token: str, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
+        """The user and a session's secret, for a sign-in link's token. It works once.
+
+        Raises:
+            Unauthorized: the link was used before, is too old, or never was one.
+        """
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["redeem_signin_link"], {"token_hash": digest(token)})).fetchone()
+        if row is None:
+            raise Unauthorized(
+                "This sign-in link was used before or has expired; sign in with your password or make a new link."
+            )
+        user = _user(row)
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent)
+
+    async def by_session(self, secret: str) -> User | None:
+        """The user whose session this is, or None. Using a session prolongs it."""
+        values = {"id_hash": digest(secret), "valid": SESSION_VALID, "write_every": WRITE_EVERY}
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["session_user"], values)).fetchone()
+        return _user(row) if row else None
+
+    async def logout(self, secret: str) -> None:
+        """End a session; one that isn't any more is no error."""
+        async with self._database.connection() as connection:
+            await connection.execute(self._sql["delete_session"], {"id_hash": digest(secret)})
+
+    # -- tokens ------------------------------------------------------------------------------------------------
+
+    async def create_token(self, user: User, request: TokenRequest) -> NewToken:
+        """A new token; its text is in the answer and nowhere else."""
+        return await self._add_token(user, request, replace=False)
+
+    async def agent_token(self, user: User) -> str:
+        """A fresh ingest token for the agent on this host, in place of the one that an earlier start made."""
+        token = await self._add_token(user, TokenRequest(name=AGENT_TOKEN_NAME, scope="ingest"), replace=True)
+        return token.token
+
+    async def _add_token(self, user: User, request: TokenRequest, *, replace: bool) -> NewToken:
+        token = new_token()
+        valid = None if request.expires_in_days is None else timedelta(days=request.expires_in_days)
+        values = {
+            "user_id": user.id, "name": request.name, "scope": request.scope,
+            "token_hash": digest(token), "valid": valid,
+        }  # fmt: skip
+        try:
+            async with self._database.connection() as connection:
+                if replace:
+                    await connection.execute(self._sql["delete_ingest_tokens_named"], values)
+                row = await (await connection.execute(self._sql["add_token"], values)).fetchone()
+        except pg.ForeignKeyViolation:
+            raise NotFound("There is no such user.") from None
+        return NewToken.model_validate({**(row or {}), "token": token})
+
+    async def list_tokens(self, user: User) -> list[Token]:
+        """The user's tokens, newest first."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["list_tokens"], {"user_id": user.id})
+            return [Token.model_validate(row) for row in await cursor.fetchall()]
+
+    async def delete_token(self, user: User, token_id: UUID) -> None:
+        """
+        Raises:
+            NotFound: the user has no such token.
+        """
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["delete_token"], {"id": token_id, "user_id": user.id})
+            if await cursor.fetchone() is None:
+                raise NotFound("You have no such token.")
+
+    async def by_token(self, token: str) -> tuple[User, Scope] | None:
+        """The token's owner and its scope, or None where it is no token or has expired."""
+        async with self._database.connection() as connection:
+            values = {"token_hash": digest(token), "write_every": WRITE_EVERY}
+            row = await (await connection.execute(self._sql["token_user"], values)).fetchone()
+        if row is None:
+            return None
+        scope: Scope = row["scope"]  # type: ignore[assignment]
+        return _user(row), scope

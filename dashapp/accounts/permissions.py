@@ -1,0 +1,115 @@
+"""Who may do what: the one place that decides it, for the API and the pages alike.
+
+Roles: ``viewer`` sees public dashboards and all metrics; ``editor`` also makes dashboards, changes their own and sends
+metrics; ``admin`` changes everything. A token acts as its owner, narrowed by its scope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from uuid import UUID
+
+from dashapp.contract.accounts import Role, Scope, User
+from dashapp.errors import Forbidden, NotFound
+
+Action = Literal[
+    "metrics.send", "metrics.read", "metrics.describe",
+    "dashboard.read", "dashboard.create", "dashboard.change",
+    "account.read", "account.change", "users.manage",
+]  # fmt: skip
+
+
+class Owned(Protocol):
+    """What belongs to someone: a `Dashboard` or its summary."""
+
+    @property
+    def owner_id(self) -> UUID: ...
+    @property
+    def is_public(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Someone who asks for something."""
+
+    user: User
+    #: The token's scope; None for a person who signed in.
+    scope: Scope | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        return self.user.role == "admin"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    #: The least role that may.
+    role: Role
+    #: Token scopes that may; a signed-in person has none and isn't narrowed.
+    scopes: frozenset[Scope]
+    #: "to …" in the refusal's sentence.
+    purpose: str
+
+
+_RANK: dict[Role, int] = {"viewer": 0, "editor": 1, "admin": 2}
+_READING: frozenset[Scope] = frozenset({"read", "write"})
+_WRITING: frozenset[Scope] = frozenset({"write"})
+
+RULES: dict[Action, _Rule] = {
+    "metrics.send": _Rule("editor", frozenset({"ingest", "write"}), "send metrics"),
+    "metrics.read": _Rule("viewer", _READING, "read metrics"),
+    "metrics.describe": _Rule("editor", _WRITING, "describe metrics"),
+    "dashboard.read": _Rule("viewer", _READING, "see dashboards"),
+    "dashboard.create": _Rule("editor", _WRITING, "make dashboards"),
+    "dashboard.change": _Rule("editor", _WRITING, "change dashboards"),
+    "account.read": _Rule("viewer", _READING, "see an account"),
+    "account.change": _Rule("viewer", _WRITING, "change an account"),
+    "users.manage": _Rule("admin", _WRITING, "manage users"),
+}
+
+
+def visible(actor: Actor, resource: Owned) -> bool:
+    """Whether the actor may know that `resource` exists."""
+    return resource.is_public or resource.owner_id == actor.user.id or actor.is_admin
+
+
+def _refusal(actor: Actor, action: Action, resource: Owned | None) -> Forbidden | NotFound | None:
+    rule = RULES[action]
+    # The scope comes first: it refuses without telling whether the thing exists.
+    if actor.scope is not None and actor.scope not in rule.scopes:
+        needed = " or ".join(f"`{scope}`" for scope in sorted(rule.scopes))
+        return Forbidden(f"A token with scope `{actor.scope}` isn't allowed to {rule.purpose}; that takes {needed}.")
+    if resource is not None and not visible(actor, resource):
+        return NotFound()
+    if _RANK[actor.user.role] < _RANK[rule.role]:
+        return Forbidden(f"Your role {actor.user.role!r} isn't allowed to {rule.purpose}; that takes {rule.role!r}.")
+    if resource is not None and action != "dashboard.read" and resource.owner_id != actor.user.id and not actor.is_admin:
+        return Forbidden("Only its owner and admins change this dashboard.")
+    return None
+
+
+def allowed(actor: Actor, action: Action, resource: Owned | None = None) -> bool:
+    """Whether the actor may do this, to this thing; without a thing, whether to any at all."""
+    return _refusal(actor, action, resource) is None
+
+
+def require(actor: Actor, action: Action, resource: Owned | None = None) -> None:
+    """
+    Raises:
+        Forbidden: the actor may not do this.
+        NotFound: the actor may not even know that the thing exists.
+    """
+    refusal = _refusal(actor, action, resource)
+    if refusal is not None:
+        raise refusal
+
+
+def require_scope(actor: Actor, action: Action) -> None:
+    """The part of `require` that can be judged before a thing is looked up, and must be: a lookup that fails is told.
+
+    Raises:
+        Forbidden: the actor's token isn't made for this.
+    """
+    if actor.scope is not None and actor.scope not in RULES[action].scopes:
+        require(actor, action)
