@@ -1,0 +1,79 @@
+"""The 12-column grid: what overlaps, and where there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+from dashapp.contract.dashboards import GRID_COLUMNS, PanelDefinition, Position
+from dashapp.errors import ValidationFailed
+
+#: Panels a dashboard may hold.
+MOST_PANELS = 100
+
+
+def overlaps(a: Position, b: Position) -> bool:
+    return a.x < b.x + b.w and b.x < a.x + a.w and a.y < b.y + b.h and b.y < a.y + a.h
+
+
+def check_overlaps(panels: Sequence[tuple[str, str, Position]]) -> None:
+    """Refuse panels that lie on each other. Each is (its path in the request, its title, its position).
+
+    Raises:
+        ValidationFailed: some overlap; the sentence names the first two, `details` every later one of a pair.
+    """
+    details: dict[str, str] = {}
+    sentence = ""
+    for (_, title, position), (path, other, where) in combinations(panels, 2):
+        if overlaps(position, where):
+            sentence = sentence or f"The panels {title!r} and {other!r} overlap; move one of them."
+            details.setdefault(path, f"{other!r} overlaps {title!r}")
+    if details:
+        raise ValidationFailed(sentence, details=details)
+
+
+def bottom(positions: Iterable[Position]) -> int:
+    """The first row below all of them."""
+    return max((position.y + position.h for position in positions), default=0)
+
+
+def wants_a_place(definition: PanelDefinition) -> bool:
+    """Whether a panel was given without saying where; a mere size doesn't say where."""
+    return "position" not in definition.model_fields_set or not {"x", "y"} & definition.position.model_fields_set
+
+
+def place(size: Position, taken: Sequence[Position], *, above: int = 0) -> Position:
+    """The first free place for a panel of this size, row by row, at or below the row `above`.
+
+    Raises:
+        ValidationFailed: the grid ends before there is room.
+    """
+    rows = sorted({above, *(position.y + position.h for position in taken if position.y + position.h > above)})
+    for y in (row for row in rows if row <= 10_000):
+        for x in range(GRID_COLUMNS - size.w + 1):
+            spot = size.model_copy(update={"x": x, "y": y})
+            if not any(overlaps(spot, other) for other in taken):
+                return spot
+    if above:  # someone put a panel at the grid's very end: take any gap
+        return place(size, taken)
+    raise ValidationFailed("The dashboard has no room for another panel.", details={"position": "no room"})
+
+
+def arranged(definitions: Sequence[PanelDefinition]) -> list[Position]:
+    """The positions of a new dashboard's panels: as given, and in rows below those where none is given.
+
+    Raises:
+        ValidationFailed: panels overlap (`panels.3.position`), or the grid is full.
+    """
+    given = [(f"panels.{i}.position", d.title, d.position) for i, d in enumerate(definitions) if not wants_a_place(d)]
+    check_overlaps(given)
+    taken = [position for _, _, position in given]
+    below = bottom(taken)
+    positions = []
+    for definition in definitions:
+        position = definition.position
+        if wants_a_place(definition):
+            position = place(position, taken, above=below)
+            taken.append(position)
+        positions.append(position)
+    return positions

@@ -1,0 +1,258 @@
+"""The store of dashboards and panels.
+
+Every change locks its dashboard's row first, so that changes of one dashboard follow each other, and raises its
+version. Who may change what is decided by whoever calls (`dashapp.accounts.permissions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import errors as pg
+from psycopg.types.json import Jsonb
+
+from dashapp.contract.dashboards import (
+    Dashboard,
+    DashboardRequest,
+    DashboardSummary,
+    DashboardUpdate,
+    LayoutItem,
+    Panel,
+    PanelDefinition,
+    PanelOptions,
+    PanelUpdate,
+    Position,
+)
+from dashapp.dashboards import layout
+from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
+from dashapp.database.pool import Connection, Database, Row
+from dashapp.database.sql import load
+from dashapp.errors import Conflict, NotFound, ValidationFailed
+
+_NO_DASHBOARD = "There is no such dashboard."
+_NO_PANEL = "There is no such panel."
+
+
+class Dashboards:
+    """All dashboards. All methods may raise `Unavailable`; those with an id raise `NotFound` where nothing has it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sql = load("dashapp.dashboards", "store.sql")
+
+    # -- dashboards --------------------------------------------------------------------------------------------
+
+    async def list_for(
+        self, user_id: UUID, is_admin: bool, page: int = 1, page_size: int = 50
+    ) -> tuple[list[DashboardSummary], int]:
+        """A page (from 1) of what this user may see, by name, and how many there are in all."""
+        values = {"user_id": user_id, "is_admin": is_admin, "limit": page_size, "offset": (page - 1) * page_size}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(self._sql["list_dashboards"], values)).fetchall()
+            count = await (await connection.execute(self._sql["count_dashboards"], values)).fetchone()
+        return [DashboardSummary.model_validate(row) for row in rows], int(str(count["total"])) if count else 0
+
+    async def get(self, dashboard_id: UUID) -> Dashboard:
+        async with self._database.connection() as connection:
+            return await self._get(connection, dashboard_id)
+
+    async def create(self, owner_id: UUID, request: DashboardRequest) -> Dashboard:
+        """
+        Raises:
+            ValidationFailed: panels overlap.
+            NotFound: no such owner.
+        """
+        async with self._database.connection() as connection:
+            return await self._create(connection, owner_id, request)
+
+    async def create_example(self, owner_id: UUID, request: DashboardRequest) -> Dashboard | None:
+        """Create it unless one of this name was ever made by this method; None where it was.
+
+        Raises:
+            ValidationFailed: panels overlap.
+            NotFound: no such owner.
+        """
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["mark_example"], {"name": request.name})
+            if await cursor.fetchone() is None:
+                return None
+            return await self._create(connection, owner_id, request)
+
+    async def update(self, dashboard_id: UUID, update: DashboardUpdate) -> Dashboard:
+        """Change what is given. A layout moves all panels, in one transaction with the rest.
+
+        Raises:
+            Conflict: `update.version` is stale; nothing has changed.
+            ValidationFailed: the layout isn't one of exactly this dashboard's panels, or panels overlap.
+        """
+        given = update.model_dump(include={"name", "description", "is_public"}, exclude_none=True)
+        async with self._database.connection() as connection:
+            await self._lock(connection, dashboard_id, update.version)
+            if update.layout is not None:
+                await self._move(connection, dashboard_id, update.layout)
+            if given or update.layout is not None:
+                values = {"id": dashboard_id, "name": None, "description": None, "is_public": None} | given
+                await connection.execute(self._sql["change_dashboard"], values)
+            return await self._get(connection, dashboard_id)
+
+    async def delete(self, dashboard_id: UUID) -> None:
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["delete_dashboard"], {"id": dashboard_id})
+            if await cursor.fetchone() is None:
+                raise NotFound(_NO_DASHBOARD)
+
+    # -- panels ------------------------------------------------------------------------------------------------
+
+    async def panel_dashboard(self, panel_id: UUID) -> Dashboard:
+        """The dashboard that a panel is on."""
+        async with self._database.connection() as connection:
+            panel = await self._panel(connection, panel_id)
+            return await self._get(connection, UUID(str(panel["dashboard_id"])))
+
+    async def add_panel(self, dashboard_id: UUID, definition: PanelDefinition, version: int | None = None) -> Panel:
+        """A new panel: where its position says, or below all others if it says nothing.
+
+        Raises:
+            Conflict: `version` is stale; nothing has changed.
+            ValidationFailed: the place is taken, or the dashboard is full.
+        """
+        async with self._database.connection() as connection:
+            await self._lock(connection, dashboard_id, version)
+            others = await self._panels(connection, dashboard_id)
+            if len(others) >= layout.MOST_PANELS:
+                raise ValidationFailed(f"A dashboard holds at most {layout.MOST_PANELS} panels.")
+            taken = [position_of(row) for row in others]
+            position = definition.position
+            if layout.wants_a_place(definition):
+                position = layout.place(position, taken, above=layout.bottom(taken))
+            else:
+                _check_place(others, definition.title, position)
+            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            return panel_of(await self._insert(connection, dashboard_id, definition, position))
+
+    async def update_panel(self, panel_id: UUID, update: PanelUpdate) -> Panel:
+        """Change what is given; options are replaced as a whole.
+
+        Raises:
+            Conflict: `update.version` is stale; nothing has changed.
+            ValidationFailed: the place is taken.
+        """
+        given: dict[str, Any] = update.model_dump(include={"title", "type", "query"}, exclude_none=True)
+        if update.options is not None:
+            given["options"] = _json(update.options)
+        if update.position is not None:
+            given |= update.position.model_dump()
+        async with self._database.connection() as connection:
+            dashboard_id = await self._lock_by_panel(connection, panel_id, update.version)
+            panel = await self._panel(connection, panel_id)
+            if not given:
+                return panel_of(panel)
+            if update.position is not None:
+                others = [row for row in await self._panels(connection, dashboard_id) if row["id"] != panel_id]
+                _check_place(others, update.title or str(panel["title"]), update.position)
+            columns = ("title", "type", "query", "options", "x", "y", "w", "h")
+            cursor = await connection.execute(self._sql["change_panel"], {"id": panel_id} | dict.fromkeys(columns) | given)
+            row = await cursor.fetchone()
+            assert row is not None
+            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            return panel_of(row)
+
+    async def delete_panel(self, panel_id: UUID) -> None:
+        async with self._database.connection() as connection:
+            dashboard_id = await self._lock_by_panel(connection, panel_id, None)
+            await connection.execute(self._sql["delete_panel"], {"id": panel_id})
+            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+
+    # -- steps of the above, inside its transaction --------------------------------------------------------------
+
+    async def _get(self, connection: Connection, dashboard_id: UUID) -> Dashboard:
+        row = await (await connection.execute(self._sql["dashboard"], {"id": dashboard_id})).fetchone()
+        if row is None:
+            raise NotFound(_NO_DASHBOARD)
+        return dashboard_of(row, await self._panels(connection, dashboard_id))
+
+    async def _panels(self, connection: Connection, dashboard_id: UUID) -> list[Row]:
+        return await (await connection.execute(self._sql["panels"], {"id": dashboard_id})).fetchall()
+
+    async def _panel(self, connection: Connection, panel_id: UUID) -> Row:
+        row = await (await connection.execute(self._sql["panel"], {"id": panel_id})).fetchone()
+        if row is None:
+            raise NotFound(_NO_PANEL)
+        return row
+
+    async def _lock(self, connection: Connection, dashboard_id: UUID, version: int | None) -> None:
+        row = await (await connection.execute(self._sql["lock_dashboard"], {"id": dashboard_id})).fetchone()
+        if row is None:
+            raise NotFound(_NO_DASHBOARD)
+        if version is not None and version != row["version"]:
+            raise Conflict(
+                f"The dashboard is at version {row['version']}, this change was made on {version}; reload and try again."
+            )
+
+    async def _lock_by_panel(self, connection: Connection, panel_id: UUID, version: int | None) -> UUID:
+        dashboard_id = UUID(str((await self._panel(connection, panel_id))["dashboard_id"]))
+        await self._lock(connection, dashboard_id, version)
+        await self._panel(connection, panel_id)  # it may have gone while we waited for the lock
+        return dashboard_id
+
+    async def _create(self, connection: Connection, owner_id: UUID, request: DashboardRequest) -> Dashboard:
+        positions = layout.arranged(request.panels)
+        values = request.model_dump(include={"name", "description", "is_public"}) | {"owner_id": owner_id}
+        try:
+            row = await (await connection.execute(self._sql["add_dashboard"], values)).fetchone()
+        except pg.ForeignKeyViolation:
+            raise NotFound("There is no such user.") from None
+        assert row is not None
+        dashboard_id = UUID(str(row["id"]))
+        for definition, position in zip(request.panels, positions, strict=True):
+            await self._insert(connection, dashboard_id, definition, position)
+        return await self._get(connection, dashboard_id)
+
+    async def _insert(self, connection: Connection, dashboard_id: UUID, definition: PanelDefinition, position: Position) -> Row:
+        values = definition.model_dump(include={"title", "type", "query"}) | position.model_dump(include={"x", "y", "w", "h"})
+        values |= {"dashboard_id": dashboard_id, "options": _json(definition.options)}
+        row = await (await connection.execute(self._sql["add_panel"], values)).fetchone()
+        assert row is not None
+        return row
+
+    async def _move(self, connection: Connection, dashboard_id: UUID, items: Sequence[LayoutItem]) -> None:
+        titles = {UUID(str(row["id"])): str(row["title"]) for row in await self._panels(connection, dashboard_id)}
+        _check_layout(items, titles)
+        columns = {key: [getattr(item, key) for item in items] for key in ("x", "y", "w", "h")}
+        values = {"dashboard_id": dashboard_id, "ids": [item.i for item in items], **columns}
+        await connection.execute(self._sql["move_panels"], values)
+
+
+def _json(options: PanelOptions) -> Jsonb:
+    # Defaults are left out: a panel that never chose a colour follows what a later version chooses for it.
+    return Jsonb(options.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+
+
+def _check_place(others: Sequence[Row], title: str, position: Position) -> None:
+    for row in others:
+        if layout.overlaps(position, position_of(row)):
+            sentence = f"The panels {row['title']!r} and {title!r} overlap; move one of them."
+            raise ValidationFailed(sentence, details={"position": f"{title!r} overlaps {row['title']!r}"})
+
+
+def _check_layout(items: Sequence[LayoutItem], titles: dict[UUID, str]) -> None:
+    """
+    Raises:
+        ValidationFailed: an item is no panel of this dashboard or comes twice, a panel is left out, or two overlap.
+    """
+    details: dict[str, str] = {}
+    seen: set[UUID] = set()
+    for index, item in enumerate(items):
+        if item.i not in titles:
+            details[f"layout.{index}.i"] = "no panel of this dashboard"
+        elif item.i in seen:
+            details[f"layout.{index}.i"] = f"{titles[item.i]!r} comes twice"
+        seen.add(item.i)
+    if missing := [title for panel_id, title in titles.items() if panel_id not in seen]:
+        details["layout"] = f"leaves out {', '.join(map(repr, missing))}; a layout names every panel"
+    if details:
+        field, message = next(iter(details.items()))
+        raise ValidationFailed(f"{field}: {message}.", details=details)
+    layout.check_overlaps([(f"layout.{index}", titles[item.i], item) for index, item in enumerate(items)])

@@ -1,0 +1,69 @@
+-- name: list_dashboards
+SELECT d.id, d.name, d.description, d.owner_id, d.is_public, d.version, d.created_at, d.updated_at,
+    (SELECT count(*) FROM panels p WHERE p.dashboard_id = d.id) AS panel_count
+FROM dashboards d
+WHERE d.is_public OR d.owner_id = %(user_id)s OR %(is_admin)s
+ORDER BY lower(d.name), d.created_at, d.id
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: count_dashboards
+SELECT count(*) AS total FROM dashboards WHERE is_public OR owner_id = %(user_id)s OR %(is_admin)s
+
+-- name: dashboard
+SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards WHERE id = %(id)s
+
+-- name: lock_dashboard
+SELECT version FROM dashboards WHERE id = %(id)s FOR UPDATE
+
+-- name: panels
+SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHERE dashboard_id = %(id)s
+
+-- name: panel
+SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHERE id = %(id)s
+
+-- name: add_dashboard
+INSERT INTO dashboards (name, description, owner_id, is_public)
+VALUES (%(name)s, %(description)s, %(owner_id)s, %(is_public)s)
+RETURNING id
+
+-- name: change_dashboard
+-- What isn't given stays; whatever changes raises the version.
+UPDATE dashboards SET
+    name = coalesce(%(name)s, name),
+    description = coalesce(%(description)s, description),
+    is_public = coalesce(%(is_public)s, is_public),
+    version = version + 1, updated_at = now()
+WHERE id = %(id)s
+
+-- name: raise_version
+UPDATE dashboards SET version = version + 1, updated_at = now() WHERE id = %(id)s
+
+-- name: delete_dashboard
+DELETE FROM dashboards WHERE id = %(id)s RETURNING id
+
+-- name: add_panel
+INSERT INTO panels (dashboard_id, title, type, query, options, x, y, w, h)
+VALUES (%(dashboard_id)s, %(title)s, %(type)s, %(query)s, %(options)s, %(x)s, %(y)s, %(w)s, %(h)s)
+RETURNING id, dashboard_id, title, type, query, options, x, y, w, h
+
+-- name: change_panel
+-- Column by column: options that this version can't read are kept unless new ones are given.
+UPDATE panels SET
+    title = coalesce(%(title)s, title),
+    type = coalesce(%(type)s, type),
+    query = coalesce(%(query)s, query),
+    options = coalesce(%(options)s, options),
+    x = coalesce(%(x)s, x), y = coalesce(%(y)s, y), w = coalesce(%(w)s, w), h = coalesce(%(h)s, h)
+WHERE id = %(id)s
+RETURNING id, dashboard_id, title, type, query, options, x, y, w, h
+
+-- name: move_panels
+UPDATE panels p SET x = l.x, y = l.y, w = l.w, h = l.h
+FROM unnest(%(ids)s::uuid[], %(x)s::int[], %(y)s::int[], %(w)s::int[], %(h)s::int[]) AS l (id, x, y, w, h)
+WHERE p.id = l.id AND p.dashboard_id = %(dashboard_id)s
+
+-- name: delete_panel
+DELETE FROM panels WHERE id = %(id)s
+
+-- name: mark_example
+INSERT INTO loaded_examples (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING RETURNING name
