@@ -40,7 +40,9 @@ CATALOG: list[MetricInfo] = [
     _gauge("tcp.connections", "count", "TCP connections by {state}: established, time_wait, orphan."),
     _gauge("pressure.some", "percent", "Time in which some task waited for the {resource}: cpu, memory, io."),
     _gauge("pressure.full", "percent", "Time in which all tasks waited for the {resource} at once: cpu, memory, io."),
-    _gauge("process.cpu", "percent", "Processor time of the processes named {process}, 100 being one core; the busiest names only."),
+    _gauge(
+        "process.cpu", "percent", "Processor time of the processes named {process}, 100 being one core; the busiest names only."
+    ),
     _gauge(
         "process.memory",
         "bytes",

@@ -9,7 +9,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Host:
 
     def __init__(self, name: str | None = None) -> None:
         #: Value of the tag ``host``.
-        self.name = (name or socket.gethostname() or "localhost")[:256]
+        self.name = _tag_value(name or socket.gethostname() or "localhost")
         self._cpu, self._disks, self._network, self._pressure = Rates(), Rates(), Rates(), Rates()
         self._processes = Processes()
         self._failed: set[str] = set()
@@ -69,14 +69,17 @@ class Host:
         points: list[dict[str, Any]] = []
         for source, read in self._sources.items():
             try:
-                points += [
-                    {"name": name, "value": float(value), "tags": {"host": self.name, **tags}, "timestamp": timestamp}
-                    for name, value, tags in read()
-                    if math.isfinite(value)
-                ]
+                for name, value, tags in read():
+                    if math.isfinite(value):
+                        points.append(self.point(name, value, tags, timestamp))
             except Exception as error:  # whatever a strange kernel makes psutil raise: the other sources go on
                 self._note(source, error)
         return points
+
+    def point(self, name: str, value: float, tags: Mapping[str, str], timestamp: int) -> dict[str, Any]:
+        """A point of this host in the API's wire form."""
+        cleaned = {key: _tag_value(tag) for key, tag in tags.items()}
+        return {"name": name, "value": float(value), "tags": {"host": self.name, **cleaned}, "timestamp": timestamp}
 
     def _note(self, source: str, error: Exception) -> None:
         if source not in self._failed:
@@ -110,7 +113,7 @@ class Host:
 
     def _read_space(self) -> Iterator[Reading]:
         for mount in devices.mounts():
-            tags = {"mount": mount.path[:256]}
+            tags = {"mount": mount.path}
             try:
                 room = devices.space(mount.path)
             except OSError as error:
@@ -173,6 +176,13 @@ class Host:
                 yield "process.cpu", usage.cpu, {"process": usage.name}
             yield "process.memory", usage.memory, {"process": usage.name}
         yield "process.count", self._processes.count, {}
+
+
+def _tag_value(text: str) -> str:
+    """`text` as the API takes it: mounts and processes may be named in bytes that aren't UTF-8, and be long."""
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.replace("\0", "")[:256]
 
 
 def _read_load() -> Iterator[Reading]:

@@ -123,7 +123,7 @@ def _read_psutil() -> Iterator[Reading]:
             process.pid,
             info["create_time"] or 0.0,
             time.time() - (info["create_time"] or 0.0),
-            (info["name"] or "?")[:256],
+            info["name"] or "?",
             times.user + times.system if times else 0.0,
             memory.rss if memory else 0,
         )
@@ -139,7 +139,7 @@ def _full_name(pid: int, command: bytes, *, kernel: bool) -> str:
     elif len(command) == 15:
         program = _contents(f"/proc/{pid}/cmdline").split(b"\0", 1)[0].rsplit(b"/", 1)[-1]
         command = program if program.startswith(command) else command
-    return command.decode(errors="replace").replace("\0", "")[:256] or "?"
+    return command.decode(errors="replace") or "?"
 
 
 def _memory(pids: list[int], resident: float) -> float:
