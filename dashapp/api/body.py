@@ -1,0 +1,116 @@
+"""Bodies: bounded before they are read whole, then parsed as strict JSON, whatever their content type says.
+
+A body of another content type is JSON all the same (``curl -d`` says it sends a form); that no foreign page uses this
+to get around a preflight is `dashapp.api.identity`'s care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+
+from dashapp.api import identity
+from dashapp.contract.base import validation_failed
+from dashapp.contract.metrics import Point, point_batch
+from dashapp.errors import PayloadTooLarge, ValidationFailed
+
+#: Bytes a body may have.
+LIMIT = 5 * 1024 * 1024
+_Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def _too_large() -> PayloadTooLarge:
+    return PayloadTooLarge(f"The body is larger than {LIMIT // 1024 // 1024} MiB; send it in parts.")
+
+
+async def read(request: Request) -> bytes:
+    """The whole body.
+
+    Raises:
+        PayloadTooLarge: it is longer than the limit, or says so.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > LIMIT:
+        raise _too_large()
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LIMIT:
+            raise _too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse(raw: bytes) -> Any:
+    """The body's JSON. orjson refuses NaN, infinities, lone surrogates, broken UTF-8 and nesting beyond reason.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ValidationFailed(f"The body is no valid JSON: {error}.", details={"body": str(error)}) from None
+
+
+def parse_points(raw: bytes) -> list[Point]:
+    """The points of ``POST /metrics``; parsing and checking are one pass, so that even a NaN is named by its path.
+
+    Raises:
+        ValidationFailed: `details` names each bad field as ``points.17.value``.
+    """
+    try:
+        return point_batch.validate_json(raw)
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
+        if errors[0]["type"] == "json_invalid":
+            raise ValidationFailed(f"The body is no valid JSON: {errors[0]['msg']}.", details={"body": errors[0]["msg"]}) from None
+        raise validation_failed(errors, prefix="points") from None
+
+
+class _ParsedRequest(Request):
+    """A request whose body was read and parsed already."""
+
+    def __init__(self, request: Request, raw: bytes, document: Any) -> None:
+        headers = [(key, value) for key, value in request.scope["headers"] if key != b"content-type"]
+        super().__init__({**request.scope, "headers": [*headers, (b"content-type", b"application/json")]}, request.receive)
+        self._raw, self._document = raw, document
+
+    async def body(self) -> bytes:
+        return self._raw
+
+    async def json(self) -> Any:
+        return self._document
+
+
+class PublicRoute(APIRoute):
+    """A route that anyone may call. Where it takes a model, its body is bounded and parsed here."""
+
+    def get_route_handler(self) -> _Handler:
+        handle = super().get_route_handler()
+        takes_body = self.body_field is not None
+
+        async def with_body(request: Request) -> Response:
+            await self.admit(request)
+            if takes_body:
+                raw = await read(request)
+                request = _ParsedRequest(request, raw, parse(raw) if raw else None)
+            return await handle(request)
+
+        return with_body
+
+    async def admit(self, request: Request) -> None:
+        """Who may come in; before any byte of the body is read."""
+        identity.refuse_foreign_page(request)
+
+
+class SignedInRoute(PublicRoute):
+    """A route for those who have signed in or send a token."""
+
+    async def admit(self, request: Request) -> None:
+        await identity.identify(request)

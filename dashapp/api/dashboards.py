@@ -1,0 +1,84 @@
+"""Dashboards."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from dashapp.accounts.permissions import require, require_scope
+from dashapp.api.answers import Data, PageMeta, data, nothing
+from dashapp.api.body import SignedInRoute
+from dashapp.api.identity import Parts, Signed
+from dashapp.contract.base import Model
+from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardSummary, DashboardUpdate, Panel, PanelDefinition
+
+router = APIRouter(prefix="/dashboards", tags=["Dashboards"], route_class=SignedInRoute)
+
+
+class DashboardPage(Model):
+    """A page of dashboards."""
+
+    data: list[DashboardSummary]
+    meta: PageMeta
+
+
+@router.get("", response_model=DashboardPage)
+async def list_dashboards(
+    actor: Signed,
+    services: Parts,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    page_size: Annotated[int, Query(ge=1, le=200, alias="pageSize")] = 50,
+) -> Response:
+    """The dashboards that you may see, by name."""
+    require(actor, "dashboard.read")
+    found, total = await services.dashboards.list_for(actor.user.id, actor.is_admin, page, page_size)
+    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+
+
+@router.post("", status_code=201, response_model=Data[Dashboard])
+async def create_dashboard(actor: Signed, body: DashboardRequest, services: Parts) -> Response:
+    """Make a dashboard. Panels without a position are put in rows below the others."""
+    require(actor, "dashboard.create")
+    return data(await services.dashboards.create(actor.user.id, body), status=201)
+
+
+@router.get("/{dashboard_id}", response_model=Data[Dashboard])
+async def get_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """One dashboard with its panels. A panel that can't be drawn as it is stored says so in `error`."""
+    require_scope(actor, "dashboard.read")
+    dashboard = await services.dashboards.get(dashboard_id)
+    require(actor, "dashboard.read", dashboard)
+    return data(dashboard)
+
+
+@router.put("/{dashboard_id}", response_model=Data[Dashboard])
+async def update_dashboard(actor: Signed, dashboard_id: UUID, body: DashboardUpdate, services: Parts) -> Response:
+    """Change what is given. `layout` names every panel and moves them all at once; a stale `version` changes nothing."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    return data(await services.dashboards.update(dashboard_id, body))
+
+
+@router.delete("/{dashboard_id}", status_code=204)
+async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """Delete a dashboard with its panels."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await services.dashboards.delete(dashboard_id)
+    return nothing()
+
+
+@router.post("/{dashboard_id}/panels", status_code=201, response_model=Data[Panel], tags=["Panels"])
+async def add_panel(
+    actor: Signed,
+    dashboard_id: UUID,
+    body: PanelDefinition,
+    services: Parts,
+    version: Annotated[int | None, Query(description="The dashboard's version that this change was made on.")] = None,
+) -> Response:
+    """Add a panel. Without a position it goes below all others."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    return data(await services.dashboards.add_panel(dashboard_id, body, version), status=201)

@@ -1,0 +1,69 @@
+"""Who asks: a token in ``Authorization``, or the session cookie of a page of our own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from dashapp.accounts.browser import COOKIE, same_origin
+from dashapp.accounts.permissions import Actor
+from dashapp.errors import Forbidden, Unauthorized
+from dashapp.services import Services
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def refuse_foreign_page(request: Request) -> None:
+    """
+    Raises:
+        Forbidden: a page of another origin makes the visitor's browser send a change.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    if not same_origin(request.headers, base_url=services_of(request).settings.base_url):
+        raise Forbidden("This change comes from a page of another origin; programs send a token in the Authorization header.")
+
+
+async def identify(request: Request) -> Actor:
+    """The actor, once a request; a token wins over a cookie, and a bad token isn't made good by one.
+
+    Raises:
+        Unauthorized: neither, or one that isn't valid.
+        Forbidden: a cookie came with a change from another origin.
+        Unavailable: the database can't be reached.
+    """
+    known: Actor | None = request.scope.get("dashapp.actor")
+    if known is None:
+        known = request.scope["dashapp.actor"] = await _identify(request)
+    return known
+
+
+async def _identify(request: Request) -> Actor:
+    accounts = services_of(request).accounts
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthorized("The Authorization header takes `Bearer` and a token.")
+        found = await accounts.by_token(token.strip())
+        if found is None:
+            raise Unauthorized("This token isn't valid, or not any more.")
+        return Actor(*found)
+    secret = request.cookies.get(COOKIE)
+    if not secret:
+        raise Unauthorized()
+    refuse_foreign_page(request)
+    user = await accounts.by_session(secret)
+    if user is None:
+        raise Unauthorized("Your session has ended; sign in again.")
+    return Actor(user)
+
+
+Signed = Annotated[Actor, Depends(identify)]
+Parts = Annotated[Services, Depends(services_of)]

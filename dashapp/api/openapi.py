@@ -1,0 +1,78 @@
+"""The OpenAPI document. ``python -m dashapp.api.openapi > docs/openapi.json`` writes the one that the repo keeps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from dashapp.api.errors import Failure
+from dashapp.contract.metrics import BatchItem, Point
+
+PREFIX = "/api/v1"
+DESCRIPTION = """\
+Every success is `{"data": …}`, every failure `{"error", "code", "details"?}`. Programs send
+`Authorization: Bearer <token>`; pages sign in with a cookie. docs/api.md has examples."""
+_FAILURES = {
+    "400": "VALIDATION_ERROR: the body or the query string breaks the schema; `details` has one entry per field.",
+    "401": "UNAUTHORIZED: no or bad session cookie or token.",
+    "403": "FORBIDDEN: signed in, but not allowed; or a change from a page of another origin.",
+    "404": "NOT_FOUND: no such thing, or one that you may not know of.",
+    "409": "CONFLICT: a stale `version`, or a unique name taken.",
+    "413": "PAYLOAD_TOO_LARGE: the body is over the limit.",
+    "429": "RATE_LIMITED: with `Retry-After`.",
+    "500": "INTERNAL_ERROR: logged under the answer's `X-Request-Id`.",
+    "503": "UNAVAILABLE: the database is away; with `Retry-After`.",
+}
+_PUBLIC = {("/auth/login", "post"), ("/auth/logout", "post")}
+
+
+def _failures(path: str, method: str, takes_body: bool) -> dict[str, Any]:
+    codes = {"400", "429", "500", "503"} | ({"413"} if takes_body else set())
+    if (path, method) != ("/auth/logout", "post"):
+        codes |= {"401", "403"}
+    codes |= {"404"} if "{" in path else set()
+    codes |= {"409"} if method in ("put", "post") and ("dashboard" in path or "panel" in path) else set()
+    schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    return {code: {"description": _FAILURES[code], "content": schema} for code in sorted(codes)}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document of `app`: FastAPI's, with our failures in place of its own and what it can't see added."""
+    described: dict[str, Any] = get_openapi(
+        title="dashapp", version="1", description=DESCRIPTION, routes=app.routes, servers=[{"url": PREFIX}]
+    )
+    schemas = described["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    template = "#/components/schemas/{model}"
+    models = [(Point, "validation"), (BatchItem, "validation"), (Failure, "validation")]
+    schemas |= models_json_schema(models, ref_template=template)[1]["$defs"]  # type: ignore[arg-type]
+    schemas["QueryBatch"]["properties"]["queries"]["items"] = {"$ref": "#/components/schemas/BatchItem"}
+    described["components"]["schemas"] = dict(sorted(schemas.items()))
+    described["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "dashapp_session"},
+    }
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            operation.pop("x-item", None)
+            operation["responses"].pop("422", None)
+            operation["responses"] |= _failures(path, method, "requestBody" in operation)
+            if (path, method) not in _PUBLIC:
+                operation["security"] = [{"token": []}, {"session": []}]
+    return described
+
+
+def text(app: FastAPI) -> str:
+    return json.dumps(document(app), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    from dashapp.api.app import create_api
+
+    sys.stdout.write(text(create_api(None)))
