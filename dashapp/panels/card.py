@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bokeh.core.properties import Any, Dict, Float, Int, List, Nullable, String
+from bokeh.core.properties import Any, Dict, Float, Instance, Int, List, Nullable, String
 from bokeh.model import DataModel
 
 State = Literal["loading", "live", "stale", "empty", "error"]
@@ -22,6 +22,8 @@ class Card(DataModel):
     since = Nullable(Float, default=None, help="Unix ms since when the data is stale.")
     notes = List(String, default=[], help="What to know about the numbers, e.g. that the range is only partly held.")
     headline = Dict(String, Any, default={}, help="A stat's number: `number`, `suffix`, `level`.")
+    names = List(String, default=[], help="Names of the drawn series, for the values under the pointer.")
+    format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
     legend = List(Any, default=[], help="Rows of [name, colour, last, avg, max].")
     retries = Int(default=0, help="The page counts this up when somebody presses Retry.")
 
@@ -29,7 +31,7 @@ class Card(DataModel):
 class PageState(DataModel):
     """The root of a dashboard page's document: what the page's script and the server tell each other."""
 
-    cards = List(Any, default=[])
+    cards = List(Instance(Card), default=[], help="The cards of the page's panels.")
     start = String(default="now-1h", help="The range's start as in the link.")
     end = String(default="now", help="The range's end as in the link.")
     refresh = String(default="10s", help="`off` or a span such as `10s`.")

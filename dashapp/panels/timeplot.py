@@ -15,7 +15,7 @@ from dashapp.panels.columns import bring
 from dashapp.panels.lines import Line, drawn, on_grid, reduce, with_breaks
 from dashapp.panels.palette import Theme, series_color
 from dashapp.panels.parts import fixed_ticker
-from dashapp.panels.units import Axis, axis_for, written
+from dashapp.panels.units import Axis, axis_for, hover_format, written
 
 Column = NDArray[np.float64]
 
@@ -68,6 +68,7 @@ class TimePlot(Panel):
             # Fills of all series lie behind the lines of all.
             self.plot.renderers = [glyph for layer in zip(*layers, strict=True) for glyph in layer]
             self._names = names
+            self.card.names = list(names)
         self._scale_to(self._axis(columns))
 
     def _clear(self) -> None:
@@ -88,6 +89,7 @@ class TimePlot(Panel):
         if ticks != self.ticker.ticks:
             self.ticker.ticks = ticks
             self.y_axis.major_label_overrides = dict(zip(axis.ticks, axis.labels, strict=True))
+            self.card.format = hover_format(axis, self.unit, self.decimals)
         if (self.y_range.start, self.y_range.end) != (axis.low, axis.high):
             self.y_range.update(start=axis.low, end=axis.high)
 

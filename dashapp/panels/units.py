@@ -97,6 +97,14 @@ def joined(number: str, suffix: str) -> str:
     return f"{number}{space}{suffix}"
 
 
+def hover_format(axis: Axis, unit: Unit, decimals: int | None = None) -> dict[str, float | str]:
+    """How a script writes values under the pointer: in the axis's own unit, with a digit more than its labels need."""
+    size = max((abs(tick) for tick in axis.ticks), default=1.0)
+    scale = scale_for(size, unit)
+    digits = decimals if decimals is not None else max(1, _digits(size / scale.factor / 10, unit))
+    return {"factor": scale.factor, "suffix": joined("", scale.suffix), "digits": float(digits)}
+
+
 @dataclass(frozen=True)
 class Axis:
     """A value axis: its ends, where its lines are, and what stands beside them."""

@@ -1,0 +1,1 @@
+"""Floor 4: the live hub. All viewers of the same query share one incremental database query a tick."""

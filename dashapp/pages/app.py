@@ -1,0 +1,53 @@
+"""The pages on the server's FastAPI application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from dashapp.errors import DashappError
+from dashapp.pages import dashboard, home, signin
+from dashapp.pages.templates import STATIC, page
+
+if TYPE_CHECKING:
+    from dashapp.services import Services
+
+_TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "The database is away"}
+
+
+def mount_pages(app: FastAPI, services: Services) -> None:
+    app.mount("/assets", _Assets(directory=STATIC), name="assets")
+    app.include_router(signin.create_router(services))
+    app.include_router(home.create_router(services))
+    dashboard.mount(app, services)
+
+    @app.exception_handler(DashappError)
+    async def failed(request: Request, error: DashappError) -> Response:
+        return _message(request, error.status, str(error), error.retry_after)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        return _message(request, error.status_code, "There is no page here; the list of dashboards shows what there is.", None)
+
+
+def _message(request: Request, status: int, sentence: str, retry_after: int | None) -> Response:
+    response = page(
+        "message.html", status, theme=request.cookies.get("dashapp_theme"), title=_TITLES.get(status, "Something went wrong"),
+        sentence=sentence[:1].upper() + sentence[1:], retry=status == 503,
+    )  # fmt: skip
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+class _Assets(StaticFiles):
+    """Addresses carry a digest of the content, so that a browser needn't ask again."""
+
+    async def get_response(self, path: str, scope: object) -> Response:  # type: ignore[override]
+        response = await super().get_response(path, scope)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response

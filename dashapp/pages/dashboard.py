@@ -1,0 +1,144 @@
+"""``/d/{id}``: one dashboard. The shell goes out at once, so that the browser loads scripts while the plots are made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+import panel as pn
+from bokeh_fastapi.handler import DocHandler
+from fastapi import APIRouter, FastAPI, Request
+from panel.io.fastapi import add_applications
+from starlette.responses import Response, StreamingResponse
+from starlette.websockets import WebSocket
+
+from dashapp.accounts.permissions import Actor, allowed
+from dashapp.contract.durations import parse_ms
+from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
+from dashapp.errors import DashappError, NotFound, ValidationFailed
+from dashapp.live.hub import now_ms
+from dashapp.pages.sockets import keep_gate, same_origin
+from dashapp.pages.templates import render
+from dashapp.pages.view import DashboardView
+from dashapp.pages.visitor import theme_of, to_login, visitor
+
+if TYPE_CHECKING:
+    from bokeh_fastapi import BokehFastAPI
+
+    from dashapp.contract.accounts import User
+    from dashapp.contract.dashboards import Dashboard
+    from dashapp.services import Services
+
+log = logging.getLogger(__name__)
+
+PATH = "/d/{dashboard_id}"
+#: The view that the session being created is for: prepared by the route, picked up by `_build` in the same task.
+_opening: ContextVar[DashboardView | None] = ContextVar("opening", default=None)
+
+
+def _build() -> None:
+    view = _opening.get()
+    if view is not None:
+        view.build(pn.state.curdoc)
+
+
+async def dashboard_for(services: Services, user: User, dashboard_id: str) -> Dashboard:
+    """
+    Raises:
+        NotFound: there is no such dashboard, or the user may not know of it.
+    """
+    try:
+        dashboard = await services.dashboards.get(UUID(dashboard_id))
+    except ValueError:
+        raise NotFound("there is no such dashboard; the list of dashboards shows what there is.") from None
+    if not allowed(Actor(user, None), "dashboard:read", dashboard):
+        raise NotFound("there is no such dashboard; the list of dashboards shows what there is.")
+    return dashboard
+
+
+def shown_range(request: Request) -> tuple[TimeRange, str, str]:
+    """(range, refresh, problem) of the link; what can't be read is replaced by the default and said."""
+    query = request.query_params
+    refresh, problem = query.get("refresh", "10s"), ""
+    shown = TimeRange(query.get("from", "now-1h"), query.get("to", "now"))
+    try:
+        shown.resolve(now_ms())
+    except ValidationFailed as error:
+        shown, problem = TimeRange(), str(error)
+    try:
+        if refresh != "off" and parse_ms(refresh) < 1000:
+            raise ValueError("a page refreshes every second at most")
+    except ValueError as error:
+        refresh, problem = "10s", problem or str(error)
+    return shown, refresh, problem
+
+
+def mount(app: FastAPI, services: Services) -> BokehFastAPI:
+    """The page, and the Panel application behind it."""
+    router = APIRouter(include_in_schema=False)
+    # Ours comes first, so that a page is only rendered for who may see it; Panel's own route lies behind it.
+    handlers: dict[str, DocHandler] = {}
+
+    @router.get(PATH)
+    async def page(request: Request, dashboard_id: str) -> Response:
+        user = await visitor(request, services)
+        if user is None:
+            return to_login(request)
+        dashboard = await dashboard_for(services, user, dashboard_id)
+        return StreamingResponse(
+            _document(services, handlers["doc"], request, user, dashboard), media_type="text/html", headers={"Cache-Control": "no-store"}
+        )
+
+    app.include_router(router)
+    application = add_applications(
+        {PATH: _build}, app=app, title="dashapp", location=False,
+        secret_key=services.settings.key().encode(), sign_sessions=True,
+        check_unused_sessions_milliseconds=5_000, unused_session_lifetime_milliseconds=15_000,
+    )  # fmt: skip
+    context = application._applications[PATH]
+    handlers["doc"] = DocHandler(application, context)
+
+    async def gate(socket: WebSocket) -> str | None:
+        if not same_origin(socket.headers.get("origin"), socket.headers.get("host"), services.settings.base_url):
+            return f"pages of {socket.headers.get('origin')} may not open it"
+        try:
+            user = await visitor(socket, services)
+            if user is None:
+                return "nobody is signed in"
+            await dashboard_for(services, user, socket.path_params["dashboard_id"])
+        except DashappError as error:
+            return str(error)
+        return None
+
+    keep_gate(application, gate)
+    return application
+
+
+async def _document(services: Services, handler: DocHandler, request: Request, user: User, dashboard: Dashboard) -> AsyncIterator[str]:
+    shown, refresh, problem = shown_range(request)
+    theme = theme_of(request)
+    yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)
+    view = DashboardView(services.hub, services.reader, dashboard, shown=shown, refresh=refresh, theme=theme)
+    view.state.problem = problem
+    await view.prepare()
+    _opening.set(view)
+    session = await handler.get_session(request, None)
+    records = sorted(dashboard.panels, key=lambda record: (record.position.y, record.position.x))
+    roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in view.panels.items()} | {view.state.id: "page-state"}
+    boot: dict[str, Any] = {
+        "token": session.token,
+        "roots": roots,
+        "rootIds": list(roots),
+        "stateId": view.state.id,
+        "dashboardId": str(dashboard.id),
+        "canEdit": allowed(Actor(user, None), "dashboard:write", dashboard),
+    }
+    yield render(
+        "dashboard_body.html", user=user, dashboard=dashboard, view=view, records=records, boot=orjson.dumps(boot).decode().replace("<", "\\u003c"),
+        ranges=PICKER_RANGES, refreshes=PICKER_REFRESH, shown=shown, refresh=refresh,
+        rows=max((record.position.y + record.position.h for record in records), default=0), kiosk=request.query_params.get("kiosk") == "1",
+    )  # fmt: skip

@@ -1,0 +1,99 @@
+"""Signing in and out: the form, and the one-time link that `dashapp up` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from dashapp.errors import DashappError, Forbidden, RateLimited, Unauthorized
+from dashapp.pages.sockets import same_origin
+from dashapp.pages.templates import page
+from dashapp.pages.visitor import COOKIE, address_of, local_path, set_session_cookie, visitor
+
+if TYPE_CHECKING:
+    from dashapp.services import Services
+
+#: A sign-in form holds an e-mail, a password and a path.
+_MOST_BYTES = 16_384
+
+
+def create_router(services: Services) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    def form(request: Request, *, email: str = "", problem: str = "", following: str = "/", status: int = 200) -> Response:
+        return page("login.html", status, theme=request.cookies.get("dashapp_theme"), email=email, problem=problem, following=following)
+
+    @router.get("/login")
+    async def login_form(request: Request) -> Response:
+        following = local_path(request.query_params.get("next"))
+        if await visitor(request, services):
+            return RedirectResponse(following, 303)
+        return form(request, following=following)
+
+    @router.post("/login")
+    async def login(request: Request) -> Response:
+        _refuse_foreign(request, services)
+        fields = await _form_fields(request)
+        email, following = fields.get("email", ""), local_path(fields.get("next"))
+        try:
+            _, secret = await services.accounts.login(
+                email, fields.get("password", ""), address=address_of(request), user_agent=request.headers.get("user-agent", "")
+            )
+        except (Unauthorized, RateLimited) as error:
+            problem = str(error) if isinstance(error, RateLimited) else "This e-mail and password don't match an account."
+            return form(request, email=email, problem=problem, following=following, status=error.status)
+        response = RedirectResponse(following, 303)
+        set_session_cookie(response, request, secret)
+        return response
+
+    @router.get("/signin")
+    async def redeem(request: Request, token: str = "") -> Response:
+        """The link works once. Whoever is signed in already keeps their session and the link its use."""
+        following = local_path(request.query_params.get("next"))
+        if await visitor(request, services):
+            return RedirectResponse(following, 303)
+        try:
+            _, secret = await services.accounts.redeem_link(
+                token, address=address_of(request), user_agent=request.headers.get("user-agent", "")
+            )
+        except DashappError as error:
+            if error.status >= 500:
+                raise
+            return form(
+                request, problem="This sign-in link was used already or is too old; start dashapp again for a new one.",
+                following=following, status=401,
+            )  # fmt: skip
+        response = RedirectResponse(following, 303)
+        set_session_cookie(response, request, secret)
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    @router.post("/logout")
+    async def logout(request: Request) -> Response:
+        _refuse_foreign(request, services)
+        if secret := request.cookies.get(COOKIE):
+            await services.accounts.logout(secret)
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE)
+        return response
+
+    return router
+
+
+def _refuse_foreign(request: Request, services: Services) -> None:
+    origin = request.headers.get("origin")
+    if not same_origin(None if origin == "null" else origin, request.headers.get("host"), services.settings.base_url) or origin == "null":
+        raise Forbidden("sign-in and sign-out come from dashapp's own pages only.")
+
+
+async def _form_fields(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise Forbidden("this form is too large.")
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1] for name, values in fields.items()}

@@ -1,0 +1,102 @@
+"""The websocket of a page: who may open it, and what happens when it closes.
+
+bokeh-fastapi 0.1.8 has two holes that a wall display would die of. It never notices a closed socket
+(bokeh-fastapi#19: ``receive()`` returns the disconnect message, nothing raises, ``client_lost`` is never called), so
+that sessions and their callbacks stay for ever; and it never calls its own ``check_origin``, so that any site's page
+may open a session's socket. Both are closed here, around its `WSHandler.ws_connect`; tests hold that they stay closed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.util.token import get_session_id
+from bokeh_fastapi.handler import WSHandler
+from starlette.websockets import WebSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bokeh_fastapi import BokehFastAPI
+
+log = logging.getLogger(__name__)
+
+#: Says why a socket may not be opened, or None where it may.
+Gate = Callable[[WebSocket], Awaitable[str | None]]
+
+_connect = WSHandler.ws_connect
+
+
+async def _guarded_connect(self: Any, websocket: WebSocket) -> None:
+    gate: Gate | None = getattr(self.application, "dashapp_gate", None)
+    refusal = await gate(websocket) if gate else None
+    protocols = websocket.scope.get("subprotocols") or []
+    if refusal is None and (len(protocols) != 2 or not _known_session(self, protocols[1])):
+        # The models' ids are made when the page is rendered: a session made anew here could not fit it.
+        refusal = "the page's session is over; reload the page"
+    if refusal is not None:
+        log.info("refused a websocket on %s: %s", websocket.url.path, refusal)
+        await websocket.close(4403, refusal)
+        return
+    try:
+        await _connect(self, websocket)
+    except (RuntimeError, ProtocolError) as error:
+        log.info("a websocket on %s was refused: %s", websocket.url.path, error)
+    finally:
+        if self.connection is not None:
+            self.application.client_lost(self.connection)
+
+
+def _known_session(handler: Any, token: str) -> bool:
+    try:
+        return get_session_id(token) in handler.application_context._sessions
+    except Exception:  # a token that isn't one
+        return False
+
+
+WSHandler.ws_connect = _guarded_connect
+
+
+def keep_gate(application: BokehFastAPI, gate: Gate) -> None:
+    """Ask `gate` before any socket of this application is opened."""
+    application.dashapp_gate = gate
+
+
+def same_origin(origin: str | None, host: str | None, base_url: str) -> bool:
+    """Whether a browser's Origin is this server's own. Programs send none, and carry no cookie by accident."""
+    if origin is None:
+        return True
+    netloc = urlsplit(origin).netloc.lower()
+    return bool(netloc) and netloc in {(host or "").lower(), urlsplit(base_url).netloc.lower()}
+
+
+@contextmanager
+def one_message(document: Document) -> Iterator[None]:
+    """Send all changes of the block as one message, so that a tick is one redraw. Needs the document's lock."""
+    session_context = document.session_context
+    session = session_context.session if session_context else None
+    if session is None or document.callbacks.hold_value:
+        yield
+        return
+    document.hold("collect")
+    try:
+        yield
+    finally:
+        callbacks = document.callbacks
+        events = list(callbacks._held_events)
+        callbacks._held_events, callbacks._hold = [], None
+        patches = [event for event in events if isinstance(event, DocumentPatchedEvent)]
+        for event in events:
+            if event not in patches:
+                callbacks.trigger_on_change(event)
+        if patches:
+            for connection in session._subscribed_connections:
+                message = connection.protocol.create("PATCH-DOC", patches)
+                session._pending_writes.append(connection._socket.send_message(message))

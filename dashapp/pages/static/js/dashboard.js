@@ -1,0 +1,108 @@
+// The dashboard page: plots from the Bokeh document, everything around them from the document's cards.
+
+import { bindCards } from "./cards.js";
+import { bindGrid } from "./grid.js";
+import { bindHover } from "./hover.js";
+import { onTheme, toast, dropdown } from "./shell.js";
+import * as timeaxis from "./timeaxis.js";
+
+const { Bokeh } = window;
+const boot = JSON.parse(document.getElementById("boot").textContent);
+const dot = document.querySelector("[data-connection]");
+const banner = document.querySelector(".banner");
+let leaving = false;
+addEventListener("beforeunload", () => { leaving = true; });
+
+function connection(state, text) {
+  dot.dataset.connection = state;
+  dot.setAttribute("aria-label", text);
+  dot.title = text;
+}
+
+/** The server went away, or forgot this page: fetch it anew as soon as the server answers. The link holds what was shown. */
+async function comeBack() {
+  if (leaving) return;
+  connection("lost", "Connection lost");
+  banner.textContent = "The connection to dashapp is lost; this page comes back by itself. What you see is not fresh.";
+  banner.hidden = false;
+  for (const panel of document.querySelectorAll('.panel[data-state="live"]')) panel.dataset.state = "stale";
+  for (let wait = 500; ; wait = Math.min(wait * 1.5, 10_000)) {
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    try {
+      if ((await fetch("/readyz", { cache: "no-store" })).ok) break;
+    } catch { /* still away */ }
+  }
+  location.reload();
+}
+
+function keepLink(state) {
+  const url = new URL(location.href);
+  url.searchParams.set("from", state.start);
+  url.searchParams.set("to", state.end);
+  url.searchParams.set("refresh", state.refresh);
+  history.replaceState(null, "", url);
+}
+
+function bindPickers(state) {
+  for (const picker of document.querySelectorAll(".picker")) {
+    const [button, list] = [picker.querySelector("button"), picker.querySelector("ul")];
+    dropdown(button, list, (item) => {
+      for (const other of list.children) other.setAttribute("aria-selected", String(other === item));
+      picker.querySelector("[data-label]").textContent = item.textContent;
+      if (picker.dataset.picker === "range") state.setv({ start: item.dataset.value, end: "now" });
+      else state.setv({ refresh: item.dataset.value });
+      keepLink(state);
+      showConnection(state);
+    });
+  }
+}
+
+function showConnection(state) {
+  if (state.refresh === "off" || state.end !== "now") connection("paused", "Not refreshing");
+  else connection("live", `Live, refreshing every ${state.refresh}`);
+}
+
+async function start() {
+  timeaxis.install(Bokeh);
+  const item = { token: boot.token, roots: boot.roots, root_ids: boot.rootIds, use_for_title: false };
+  await Bokeh.embed.embed_items({}, [item], location.pathname);
+  const doc = Bokeh.documents.at(-1);
+  if (!doc || !doc.get_model_by_id(boot.stateId)) return comeBack();
+  const state = doc.get_model_by_id(boot.stateId);
+  doc.on_event("connection_lost", comeBack);
+
+  const plots = new Map(boot.rootIds.map((id) => [boot.roots[id].replace(/^plot-/, ""), id]));
+  plots.state = boot.stateId;
+  bindCards(doc, state, plots);
+  bindPickers(state);
+  bindGrid(boot, state);
+  bindHover(Bokeh, doc, plots);
+  showConnection(state);
+
+  const problem = () => { banner.textContent = state.problem; banner.hidden = !state.problem; };
+  state.properties.problem.change.connect(problem);
+  problem();
+
+  const dress = (theme) => {
+    if (state.theme !== theme) state.theme = theme;
+    // Axes and grids read the style sheet when they are painted.
+    for (const id of plots.values()) Bokeh.index[id]?.request_paint?.();
+  };
+  onTheme(dress);
+  dress(document.documentElement.dataset.theme);
+
+  document.addEventListener("visibilitychange", () => { state.visible = document.visibilityState === "visible"; });
+  if (document.visibilityState !== "visible") state.visible = false;
+  performance.mark("dashapp-ready");
+}
+
+document.querySelector('[data-action="share"]').addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    toast("Link copied: it shows this range.");
+  } catch {
+    toast(`Copy this link: ${location.href}`, { seconds: 20 });
+  }
+});
+
+start();

@@ -1,0 +1,55 @@
+"""Who looks at a page: the cookie, and where one is sent who has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+
+if TYPE_CHECKING:
+    from dashapp.contract.accounts import User
+    from dashapp.panels.palette import Theme
+    from dashapp.services import Services
+
+COOKIE = "dashapp_session"
+THEME_COOKIE = "dashapp_theme"
+_COOKIE_DAYS = 30
+
+
+async def visitor(connection: HTTPConnection, services: Services) -> User | None:
+    """The signed-in user, or None.
+
+    Raises:
+        Unavailable: the database can't say.
+    """
+    secret = connection.cookies.get(COOKIE)
+    return await services.accounts.by_session(secret) if secret else None
+
+
+def theme_of(request: Request) -> Theme:
+    return "light" if request.cookies.get(THEME_COOKIE) == "light" else "dark"
+
+
+def to_login(request: Request) -> Response:
+    there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse("/login" if there == "/" else f"/login?next={quote(there, safe='')}", 303)
+
+
+def local_path(text: str | None) -> str:
+    """Where to go after sign-in: a path on this server and nothing else."""
+    parts = urlsplit(text or "/")
+    if parts.scheme or parts.netloc or not parts.path.startswith("/") or (text or "/")[:2] in ("//", "/\\"):
+        return "/"
+    return text or "/"
+
+
+def set_session_cookie(response: Response, request: Request, secret: str) -> None:
+    response.set_cookie(
+        COOKIE, secret, max_age=_COOKIE_DAYS * 86_400, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )  # fmt: skip
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
