@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -63,10 +64,8 @@ class Receiver:
                 pass
 
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(ConnectionError, ValueError):  # the agent was killed
                     super().handle()
-                except (ConnectionError, ValueError):
-                    pass  # the agent was killed
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

@@ -127,8 +127,8 @@ def test_it_ends_with_its_parent(receiver: Receiver, start: Start) -> None:
 
 
 async def test_a_parent_that_is_gone_already_ends_it_at_once(receiver: Receiver, tmp_path: Path) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+    gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await gone.wait()
     async with asyncio.timeout(5):
         await run(receiver.url, TOKEN, 1, tmp_path, parent_pid=gone.pid)
 
