@@ -55,7 +55,7 @@ async def dashboard_for(services: Services, user: User, dashboard_id: str) -> Da
         dashboard = await services.dashboards.get(UUID(dashboard_id))
     except ValueError:
         raise NotFound("there is no such dashboard; the list of dashboards shows what there is.") from None
-    if not allowed(Actor(user, None), "dashboard:read", dashboard):
+    if not allowed(Actor(user), "dashboard.read", dashboard):
         raise NotFound("there is no such dashboard; the list of dashboards shows what there is.")
     return dashboard
 
@@ -135,7 +135,7 @@ async def _document(services: Services, handler: DocHandler, request: Request, u
         "rootIds": list(roots),
         "stateId": view.state.id,
         "dashboardId": str(dashboard.id),
-        "canEdit": allowed(Actor(user, None), "dashboard:write", dashboard),
+        "canEdit": allowed(Actor(user), "dashboard.change", dashboard),
     }
     yield render(
         "dashboard_body.html", user=user, dashboard=dashboard, view=view, records=records, boot=orjson.dumps(boot).decode().replace("<", "\\u003c"),

@@ -44,6 +44,8 @@ class DashboardView:
         for record in dashboard.panels:
             panel_id = str(record.id)
             self.panels[panel_id] = panel_of(record, self.parts, panel_id)
+            if record.error:
+                self.panels[panel_id].fail(record.error)
             self._records[panel_id] = record
         self.state = PageState(
             start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version,
@@ -99,7 +101,7 @@ class DashboardView:
         start, end = self.shown.resolve(moment)
         self._queries = {}
         for panel_id, record in self._records.items():
-            step = record.options.step or default_step(end - start, _POINTS)
+            step = record.options.step or default_step(start, end, _POINTS)
             self._queries[panel_id] = [LiveQuery(selection, end - start, step) for selection, _ in self.panels[panel_id].queries]
         return start, end
 
@@ -129,6 +131,8 @@ class DashboardView:
         self.parts.slide(start, end)
         self.state.range_ms = [float(start), float(end)]
         for panel_id, panel in self.panels.items():
+            if self._records[panel_id].error:
+                continue
             answers = [windows[query] for query in self._queries[panel_id] if query in windows]
             if len(answers) == len(self._queries[panel_id]):
                 self._show_panel(panel, answers, start, end)

@@ -1,0 +1,71 @@
+"""``dashapp user`` and ``dashapp token``: accounts from the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from dashapp.accounts.accounts import Accounts
+from dashapp.cli.where import DataDir, with_database
+from dashapp.contract.accounts import NewToken, Role, Scope, TokenRequest, User
+from dashapp.database.pool import Database
+from dashapp.errors import NotFound, StartupError
+from dashapp.settings import load
+
+users = typer.Typer(help="Accounts.", no_args_is_help=True)
+tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
+
+
+@users.callback()
+def _users() -> None:
+    """Accounts."""
+
+
+@tokens.callback()
+def _tokens() -> None:
+    """API tokens."""
+
+
+@users.command("add")
+def add(
+    email: Annotated[str, typer.Argument(help="The account's e-mail.")],
+    role: Annotated[str, typer.Option("--role", help="viewer, editor or admin.")] = "viewer",
+    password: Annotated[
+        str, typer.Option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="DASHAPP_NEW_PASSWORD", help="Asked for unless given.")
+    ] = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Make an account."""
+    if role not in ("viewer", "editor", "admin"):
+        raise StartupError(f"--role: {role!r} is no role; take viewer, editor or admin.")
+
+    async def work(database: Database) -> User:
+        return await Accounts(database).create_user(email, password, cast(Role, role))
+
+    user = with_database(load(data_dir=data_dir), work)
+    typer.echo(f"{user.email} is {user.role}.")
+
+
+@tokens.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    scope: Annotated[str, typer.Option("--scope", help="ingest, read or write.")] = "ingest",
+    email: Annotated[str | None, typer.Option("--user", help="Whose it is; the first admin's unless set.", show_default=False)] = None,
+    expires_in_days: Annotated[int | None, typer.Option("--expires-in-days", help="Never, unless set.", show_default=False)] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an API token and print it, this once."""
+    if scope not in ("ingest", "read", "write"):
+        raise StartupError(f"--scope: {scope!r} is no scope; take ingest, read or write.")
+    settings = load(data_dir=data_dir)
+
+    async def work(database: Database) -> NewToken:
+        accounts = Accounts(database)
+        owner = email or settings.admin_email
+        user = await accounts.by_email(owner)
+        if user is None:
+            raise NotFound(f"there is no account {owner!r}; name another with --user.")
+        return await accounts.create_token(user, TokenRequest(name=name, scope=cast(Scope, scope), expires_in_days=expires_in_days))
+
+    typer.echo(with_database(settings, work).token)

@@ -1,0 +1,154 @@
+"""The server: services made once, jobs started, API and pages on one FastAPI application, one process and port."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from fastapi import FastAPI
+from starlette.responses import JSONResponse, Response
+
+from dashapp import __version__
+from dashapp.accounts.accounts import Accounts
+from dashapp.api.app import create_api
+from dashapp.dashboards.store import Dashboards
+from dashapp.database.pool import Database
+from dashapp.errors import DashappError, StartupError, Unavailable
+from dashapp.live.hub import LiveHub
+from dashapp.metrics.catalog import Catalog
+from dashapp.metrics.ingest import Ingest
+from dashapp.metrics.query import Reader
+from dashapp.metrics.rollups.jobs import StorageJobs
+from dashapp.pages.app import mount_pages
+from dashapp.services import Services
+from dashapp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: Seconds between passes of the storage job: late data must show within 30.
+STORAGE_SECONDS = 10
+
+Hook = Callable[[Services], Awaitable[None]]
+
+
+def make_services(settings: Settings, database: Database) -> Services:
+    """What a dashapp has, on one database. Nothing runs yet."""
+    reader = Reader(database, settings)
+    return Services(
+        settings=settings, database=database, accounts=Accounts(database), dashboards=Dashboards(database),
+        ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader, hub=LiveHub(database, reader),
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def running(services: Services) -> AsyncIterator[Services]:
+    """The services with their connections open and their jobs at work."""
+    jobs = StorageJobs(services.database, services.settings)
+
+    async def storage_pass() -> None:
+        try:
+            await jobs.tick()
+        except Unavailable:
+            log.warning("the storage job waits for the database")
+
+    scheduler = AsyncIOScheduler(timezone="UTC")
+    # A pass that takes longer than its interval is followed by one, not by a pile.
+    scheduler.add_job(storage_pass, "interval", seconds=STORAGE_SECONDS, max_instances=1, coalesce=True, misfire_grace_time=None)
+    await services.database.open()
+    try:
+        await services.ingest.start()
+        services.hub.start()
+        await storage_pass()
+        scheduler.start()
+        yield services
+    finally:
+        if scheduler.running:
+            scheduler.shutdown(wait=False)
+        await services.hub.stop()
+        await services.ingest.stop()
+        with suppress(DashappError):
+            await jobs.lease.release()
+        await services.database.close()
+
+
+def create_app(settings: Settings, database_url: str, *, ready: Hook | None = None) -> FastAPI:
+    """The whole application. `ready` runs once the services do, before the first request."""
+    services = make_services(settings, Database(database_url))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with running(services):
+            if ready is not None:
+                await ready(services)
+            yield
+
+    app = FastAPI(title="dashapp", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    app.mount("/api/v1", create_api(services))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> Response:
+        """The process lives."""
+        return JSONResponse({"data": {"status": "ok", "version": __version__}})
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        """The database answers and is migrated."""
+        try:
+            async with services.database.connection() as connection:
+                await connection.execute("SELECT 1 FROM storage")
+        except DashappError as error:
+            return JSONResponse(
+                {"error": str(error), "code": error.code}, error.status, headers={"Retry-After": str(error.retry_after or 2)}
+            )
+        return JSONResponse({"data": {"status": "ready"}})
+
+    mount_pages(app, services)
+    return app
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The socket to serve on; port 0 takes a free one.
+
+    Raises:
+        StartupError: the address can't be used.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        reason = "is in use by another program" if error.errno in (48, 98) else f"can't be used ({error.strerror or error})"
+        raise StartupError(f"port {port} on {host} {reason}; choose another with --port.") from None
+    except OverflowError:
+        raise StartupError(f"{port} is no port; take one from 0 to 65535.") from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._on_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            await self._on_started()
+
+
+async def serve(app: FastAPI, listener: socket.socket, started: Callable[[], Awaitable[None]]) -> None:
+    """Serve until SIGINT or SIGTERM; call `started` once requests are answered."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,
+        # What a page sends is small and what it gets is mostly binary: compressing it costs every viewer CPU each tick.
+        ws="websockets", ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, server_header=False,
+    )  # fmt: skip
+    server = _Server(config, started)
+    await server.serve(sockets=[listener])
+    if not server.started:
+        raise StartupError("the server could not start; the lines above say why.")
