@@ -111,7 +111,7 @@ class Accounts:
             Unauthorized: no such account, or not its password; which of both isn't told.
             RateLimited: too many failed for this account from this address.
         """
-        if "\x00" in email:
+        if not email.isprintable():
             raise Unauthorized("E-mail or password is wrong.")
         self._throttle.begin(email.strip(), address)
         row = await self._with_hash(email)

@@ -1,7 +1,8 @@
 """The store of dashboards and panels.
 
 Every change locks its dashboard's row first, so that changes of one dashboard follow each other, and raises its
-version. Who may change what is decided by whoever calls (`dashapp.accounts.permissions`).
+version. Who may change what is decided by whoever calls (`dashapp.accounts.permissions`); what is missing is told in
+the same words as what is hidden there.
 """
 
 from __future__ import annotations
@@ -30,9 +31,6 @@ from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, ValidationFailed
-
-_NO_DASHBOARD = "There is no such dashboard."
-_NO_PANEL = "There is no such panel."
 
 
 class Dashboards:
@@ -101,7 +99,7 @@ class Dashboards:
         async with self._database.connection() as connection:
             cursor = await connection.execute(self._sql["delete_dashboard"], {"id": dashboard_id})
             if await cursor.fetchone() is None:
-                raise NotFound(_NO_DASHBOARD)
+                raise NotFound()
 
     # -- panels ------------------------------------------------------------------------------------------------
 
@@ -170,7 +168,7 @@ class Dashboards:
     async def _get(self, connection: Connection, dashboard_id: UUID) -> Dashboard:
         row = await (await connection.execute(self._sql["dashboard"], {"id": dashboard_id})).fetchone()
         if row is None:
-            raise NotFound(_NO_DASHBOARD)
+            raise NotFound()
         return dashboard_of(row, await self._panels(connection, dashboard_id))
 
     async def _panels(self, connection: Connection, dashboard_id: UUID) -> list[Row]:
@@ -179,13 +177,13 @@ class Dashboards:
     async def _panel(self, connection: Connection, panel_id: UUID) -> Row:
         row = await (await connection.execute(self._sql["panel"], {"id": panel_id})).fetchone()
         if row is None:
-            raise NotFound(_NO_PANEL)
+            raise NotFound()
         return row
 
     async def _lock(self, connection: Connection, dashboard_id: UUID, version: int | None) -> None:
         row = await (await connection.execute(self._sql["lock_dashboard"], {"id": dashboard_id})).fetchone()
         if row is None:
-            raise NotFound(_NO_DASHBOARD)
+            raise NotFound()
         if version is not None and version != row["version"]:
             raise Conflict(
                 f"The dashboard is at version {row['version']}, this change was made on {version}; reload and try again."

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import get_args
+from uuid import UUID, uuid4
+
+import pytest
+
+from dashapp.accounts.permissions import RULES, Action, Actor, allowed, require, require_scope
+from dashapp.contract.accounts import Role, Scope, User
+from dashapp.errors import Forbidden, NotFound
+
+
+@dataclass
+class Thing:
+    owner_id: UUID
+    is_public: bool
+
+
+def someone(role: Role) -> User:
+    return User(id=uuid4(), email=f"{role}@example.org", role=role, created_at=datetime.now(UTC))
+
+
+def test_every_action_has_a_rule() -> None:
+    assert set(RULES) == set(get_args(Action))
+
+
+@pytest.mark.parametrize(
+    ("role", "scope", "may"),
+    [
+        ("viewer", None, {"metrics.read", "dashboard.read", "account.read", "account.change"}),
+        ("viewer", "ingest", set()),
+        ("viewer", "read", {"metrics.read", "dashboard.read", "account.read"}),
+        ("viewer", "write", {"metrics.read", "dashboard.read", "account.read", "account.change"}),
+        ("editor", None, set(RULES) - {"users.manage"}),
+        ("editor", "ingest", {"metrics.send"}),
+        ("editor", "read", {"metrics.read", "dashboard.read", "account.read"}),
+        ("editor", "write", set(RULES) - {"users.manage"}),
+        ("admin", None, set(RULES)),
+        ("admin", "ingest", {"metrics.send"}),
+        ("admin", "read", {"metrics.read", "dashboard.read", "account.read"}),
+        ("admin", "write", set(RULES)),
+    ],
+)
+def test_roles_and_scopes(role: Role, scope: Scope | None, may: set[Action]) -> None:
+    actor = Actor(someone(role), scope)
+    assert {action for action in RULES if allowed(actor, action)} == may
+
+
+@pytest.mark.parametrize(
+    ("role", "owns", "public", "reading", "changing"),
+    [
+        ("viewer", False, False, NotFound, NotFound),
+        ("viewer", False, True, None, Forbidden),
+        ("viewer", True, False, None, Forbidden),
+        ("editor", False, False, NotFound, NotFound),
+        ("editor", False, True, None, Forbidden),
+        ("editor", True, False, None, None),
+        ("admin", False, False, None, None),
+    ],
+)
+def test_ownership(role: Role, owns: bool, public: bool, reading: type | None, changing: type | None) -> None:
+    user = someone(role)
+    thing = Thing(user.id if owns else uuid4(), public)
+    for action, error in (("dashboard.read", reading), ("dashboard.change", changing)):
+        assert allowed(Actor(user), action, thing) is (error is None)  # type: ignore[arg-type]
+        if error:
+            with pytest.raises(error):
+                require(Actor(user), action, thing)  # type: ignore[arg-type]
+
+
+def test_a_scope_refuses_before_anything_is_looked_up() -> None:
+    actor = Actor(someone("admin"), "ingest")
+    hidden = Thing(uuid4(), False)
+    with pytest.raises(Forbidden, match="scope `ingest`"):
+        require_scope(actor, "dashboard.change")
+    with pytest.raises(Forbidden):
+        require(actor, "dashboard.read", hidden)
+    require_scope(Actor(someone("viewer")), "dashboard.change")

@@ -1,0 +1,117 @@
+"""The real app on a real database, called through ASGI under the path that the server mounts it at."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from dashapp.accounts.accounts import Accounts
+from dashapp.api.app import create_api
+from dashapp.contract.accounts import Role, Scope, TokenRequest, User
+from dashapp.dashboards.store import Dashboards
+from dashapp.database.pool import Database
+from dashapp.metrics.catalog import Catalog
+from dashapp.metrics.ingest import Ingest
+from dashapp.metrics.query import Reader
+from dashapp.services import Services
+from dashapp.settings import Settings
+
+ORIGIN = "http://dash.test"
+BASE = f"{ORIGIN}/api/v1"
+
+
+@pytest.fixture
+async def services(database: Database, tmp_path: Path) -> AsyncIterator[Services]:
+    settings = Settings(data_dir=tmp_path, _env_file=None)  # type: ignore[call-arg]
+    ingest = Ingest(database, settings)
+    await ingest.start()
+    yield Services(
+        settings=settings, database=database, accounts=Accounts(database), dashboards=Dashboards(database),
+        ingest=ingest, catalog=Catalog(database), reader=Reader(database, settings), hub=None,  # type: ignore[arg-type]
+    )  # fmt: skip
+    await ingest.stop()
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    """The server's app, as far as the API is concerned."""
+    server = FastAPI(openapi_url=None)
+    server.mount("/api/v1", create_api(services))
+    return server
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Nobody in particular."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+        yield client
+
+
+class World:
+    """People and programs of a test, by name."""
+
+    def __init__(self, app: FastAPI, services: Services, stack: AsyncExitStack) -> None:
+        self.app, self.services, self._stack = app, services, stack
+        self.users: dict[str, User] = {}
+
+    async def _client(self, **kwargs: object) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=BASE, **kwargs)  # type: ignore[arg-type]
+        return await self._stack.enter_async_context(client)
+
+    async def user(self, name: str, role: Role) -> User:
+        if name not in self.users:
+            self.users[name] = await self.services.accounts.create_user(f"{name}@example.org", None, role)
+        return self.users[name]
+
+    async def person(self, name: str, role: Role) -> httpx.AsyncClient:
+        """A browser that is signed in; `role` counts when the name is new."""
+        user = await self.user(name, role)
+        secret = await self.services.accounts.open_session(user.id)
+        return await self._client(cookies={"dashapp_session": secret})
+
+    async def program(self, name: str, role: Role, scope: Scope) -> httpx.AsyncClient:
+        """A program with a token."""
+        token = await self.services.accounts.create_token(await self.user(name, role), TokenRequest(name="test", scope=scope))
+        return await self._client(headers={"Authorization": f"Bearer {token.token}"})
+
+
+@pytest.fixture
+async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(app, services, stack)
+
+
+Person = Callable[[str], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture
+async def editor(world: World) -> httpx.AsyncClient:
+    return await world.person("editor", "editor")
+
+
+@pytest.fixture
+async def viewer(world: World) -> httpx.AsyncClient:
+    return await world.person("viewer", "viewer")
+
+
+@pytest.fixture
+async def admin(world: World) -> httpx.AsyncClient:
+    return await world.person("admin", "admin")
+
+
+def failed(response: httpx.Response, status: int, code: str) -> dict[str, str]:
+    """Check that a failure is of the contract's shape and answer its details."""
+    assert response.status_code == status, response.text
+    body = response.json()
+    assert body["code"] == code
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert set(body) <= {"error", "code", "details"}
+    assert response.headers["X-Request-Id"]
+    details: dict[str, str] = body.get("details", {})
+    return details
