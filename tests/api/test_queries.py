@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import numpy as np
+import orjson
+import pytest
+
+from dashapp.api.answers import dumps
+from dashapp.api.queries import _columns, _iso, _points
+from dashapp.contract.frames import Frame, Series
+from tests.api.conftest import failed
+from tests.api.test_metrics import T0, iso, over, point, points
+
+
+@pytest.fixture(autouse=True)
+async def samples(editor: httpx.AsyncClient) -> None:
+    """Hosts a and b: a in minutes 0 and 2, b in minute 2."""
+    batch = [
+        point(1.0, tags={"host": "a"}), point(3.0, tags={"host": "a"}, timestamp=T0 + 10_000),
+        point(5.0, tags={"host": "a"}, timestamp=T0 + 120_000), point(7.0, tags={"host": "b"}, timestamp=T0 + 120_000),
+    ]  # fmt: skip
+    assert (await editor.post("/metrics", json=batch)).status_code == 200
+
+
+class TestSingle:
+    async def test_points_are_bucket_starts_and_empty_buckets_absent(self, viewer: httpx.AsyncClient) -> None:
+        answer = (await viewer.post("/query", json=over())).json()["data"]
+        assert answer["data"] == [{"time": iso(T0), "value": 2.0}, {"time": iso(T0 + 120_000), "value": 6.0}]
+        assert answer["meta"] == {
+            "table": answer["meta"]["table"], "resolution": answer["meta"]["resolution"], "step": "1m", "cached": False,
+            "coveredStart": T0, "coveredEnd": T0 + 300_000, "partial": False,
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(("aggregation", "values"), [("min", [1, 5]), ("max", [3, 7]), ("sum", [4, 12]), ("count", [2, 2])])
+    async def test_aggregations(self, viewer: httpx.AsyncClient, aggregation: str, values: list[float]) -> None:
+        assert [p["value"] for p in await points(viewer, aggregation=aggregation)] == values
+
+    async def test_tags_filter_and_the_range_is_half_open(self, viewer: httpx.AsyncClient) -> None:
+        assert await points(viewer, tags={"host": "b"}) == [{"time": iso(T0 + 120_000), "value": 7.0}]
+        assert await points(viewer, minutes=2) == [{"time": iso(T0), "value": 2.0}]
+        assert await points(viewer, tags={"host": "nobody"}) == []
+        assert await points(viewer, query="unknown") == []
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"start": iso(T0 + 900_000)}, "start"),
+            ({"start": iso(T0 + 300_000)}, "start"),
+            ({"start": "yesterday"}, "start"),
+            ({"end": "9999-01-01T00:00:00Z"}, "start"),
+            ({"end": None}, "end"),
+            ({"query": "a b"}, "query"),
+            ({"aggregation": "median"}, "aggregation"),
+            ({"step": "0s"}, "step"),
+            ({"step": "500ms"}, "step"),
+            ({"step": "fortnight"}, "step"),
+            ({"tags": {"host": "\x00"}}, "tags"),
+            ({"function": "rate"}, "function"),
+            ({"groupBy": ["host"]}, "groupBy"),
+            ({"start": "1970-01-01T00:00:00Z", "step": "1s"}, "step"),
+        ],
+    )
+    async def test_bad_queries(self, viewer: httpx.AsyncClient, change: dict[str, Any], field: str) -> None:
+        answer = await viewer.post("/query", json={**over(), **change})
+        assert set(failed(answer, 400, "VALIDATION_ERROR")) == {field}, answer.text
+
+
+class TestBatch:
+    async def test_answers_each_under_its_id(self, viewer: httpx.AsyncClient) -> None:
+        queries = [
+            {"id": "all", **over(), "aggregation": "sum"},
+            {"id": "by host", **over(), "groupBy": ["host"]},
+            {"id": "none", **over(), "query": "unknown"},
+        ]
+        data = (await viewer.post("/query/batch", json={"queries": queries})).json()["data"]
+        assert list(data) == ["all", "by host", "none"]
+        times = [T0, T0 + 120_000]
+        assert (data["all"]["times"], data["all"]["series"]) == (times, [{"tags": {}, "values": [4.0, 12.0]}])
+        assert data["by host"]["times"] == times
+        assert sorted(data["by host"]["series"], key=str) == [
+            {"tags": {"host": "a"}, "values": [2.0, 5.0]},
+            {"tags": {"host": "b"}, "values": [None, 7.0]},
+        ]
+        assert data["all"]["meta"]["step"] == "1m"
+        assert (data["none"]["times"], data["none"]["series"]) == ([], [])
+
+    async def test_a_failing_query_fails_alone(self, viewer: httpx.AsyncClient) -> None:
+        queries = [
+            {"id": "good", **over()},
+            {"id": "backwards", **over(), "end": iso(T0 - 60_000)},
+            {"id": "unknown field", **over(), "function": "rate"},
+            {"id": "too large", **over(), "start": "1970-01-01T00:00:00Z", "step": "1s"},
+            {"id": "nothing but an id"},
+            {"id": "as good", **over()},
+        ]
+        answer = await viewer.post("/query/batch", json={"queries": queries})
+        assert answer.status_code == 200
+        data = answer.json()["data"]
+        assert list(data) == [query["id"] for query in queries]
+        for good in ("good", "as good"):
+            assert data[good]["series"][0]["values"] == [2.0, 6.0]
+        for bad, field in (
+            ("backwards", "start"),
+            ("unknown field", "function"),
+            ("too large", "step"),
+            ("nothing but an id", "query"),
+        ):
+            assert data[bad]["code"] == "VALIDATION_ERROR"
+            assert field in data[bad]["details"]
+            assert "series" not in data[bad]
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({}, "queries"),
+            ({"queries": []}, "queries"),
+            ({"queries": [{"id": "a"}] * 101}, "queries"),
+            ({"queries": [{"id": "a"}, {"id": "a"}]}, "queries.1.id"),
+            ({"queries": [{"id": "a"}, {}]}, "queries.1.id"),
+            ({"queries": [{"id": 7}]}, "queries.0.id"),
+            ({"queries": [{"id": ""}]}, "queries.0.id"),
+            ({"queries": ["a"]}, "queries.0"),
+            ({"queries": {"id": "a"}}, "queries"),
+        ],
+    )
+    async def test_bad_batches(self, viewer: httpx.AsyncClient, body: object, field: str) -> None:
+        answer = await viewer.post("/query/batch", json=body)
+        assert set(failed(answer, 400, "VALIDATION_ERROR")) == {field}, answer.text
+
+
+async def test_large_frames_are_written_in_turns_and_whole() -> None:
+    n = 250_000
+    values = np.arange(n, dtype=np.float64)
+    values[7] = np.nan
+    reversed_values = np.arange(n, dtype=np.float64)[::-1]  # not contiguous
+    frame = Frame(np.arange(n) * 1000, [Series({"a": "1"}, values, values), Series({"a": "2"}, reversed_values, values)])
+    columns = orjson.loads(dumps(await _columns(frame)))
+    assert columns["times"] == (np.arange(n) * 1000).tolist()
+    assert columns["series"][0]["values"][6:9] == [6.0, None, 8.0]
+    assert columns["series"][1]["values"] == reversed_values.tolist()
+    single = orjson.loads(dumps(await _points(frame)))
+    assert len(single) == n - 1
+    assert single[7] == {"time": "1970-01-01T00:00:08Z", "value": 8.0}
+    assert orjson.loads(dumps(await _points(Frame(np.empty(0, np.int64))))) == []
+    assert _iso(np.array([T0])) == [iso(T0)]
