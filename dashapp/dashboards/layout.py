@@ -10,6 +10,8 @@ from dashapp.errors import ValidationFailed
 
 #: Panels a dashboard may hold.
 MOST_PANELS = 100
+#: The last row where a panel may begin.
+LAST_ROW = 10_000
 
 
 def overlaps(a: Position, b: Position) -> bool:
@@ -42,21 +44,45 @@ def wants_a_place(definition: PanelDefinition) -> bool:
     return "position" not in definition.model_fields_set or not {"x", "y"} & definition.position.model_fields_set
 
 
-def place(size: Position, taken: Sequence[Position], *, above: int = 0) -> Position:
-    """The first free place for a panel of this size, row by row, at or below the row `above`.
+class Grid:
+    """Which cells are taken: a mask of 12 bits a row, so that a hundred panels find their places in a few milliseconds."""
 
-    Raises:
-        ValidationFailed: the grid ends before there is room.
-    """
-    rows = sorted({above, *(position.y + position.h for position in taken if position.y + position.h > above)})
-    for y in (row for row in rows if row <= 10_000):
-        for x in range(GRID_COLUMNS - size.w + 1):
-            spot = size.model_copy(update={"x": x, "y": y})
-            if not any(overlaps(spot, other) for other in taken):
-                return spot
-    if above:  # someone put a panel at the grid's very end: take any gap
-        return place(size, taken)
-    raise ValidationFailed("The dashboard has no room for another panel.", details={"position": "no room"})
+    def __init__(self, taken: Iterable[Position]) -> None:
+        self._rows: dict[int, int] = {}
+        #: Rows where a free place can begin: right below something.
+        self._edges: set[int] = {0}
+        for position in taken:
+            self._take(position)
+
+    def _take(self, position: Position) -> None:
+        for row in range(position.y, position.y + position.h):
+            self._rows[row] = self._rows.get(row, 0) | _mask(position.w) << position.x
+        self._edges.add(position.y + position.h)
+
+    def place(self, size: Position, *, above: int = 0) -> Position:
+        """Take the first free place for a panel of this size, row by row, at or below the row `above`.
+
+        Raises:
+            ValidationFailed: the grid ends before there is room.
+        """
+        for y in sorted({above, *(edge for edge in self._edges if edge > above)}):
+            if y > LAST_ROW:
+                break
+            taken = 0
+            for row in range(y, y + size.h):
+                taken |= self._rows.get(row, 0)
+            for x in range(GRID_COLUMNS - size.w + 1):
+                if not taken & _mask(size.w) << x:
+                    spot = size.model_copy(update={"x": x, "y": y})
+                    self._take(spot)
+                    return spot
+        if above:  # someone put a panel at the grid's very end: take any gap
+            return self.place(size)
+        raise ValidationFailed("The dashboard has no room for another panel.", details={"position": "no room"})
+
+
+def _mask(width: int) -> int:
+    return (1 << width) - 1
 
 
 def arranged(definitions: Sequence[PanelDefinition]) -> list[Position]:
@@ -68,12 +94,5 @@ def arranged(definitions: Sequence[PanelDefinition]) -> list[Position]:
     given = [(f"panels.{i}.position", d.title, d.position) for i, d in enumerate(definitions) if not wants_a_place(d)]
     check_overlaps(given)
     taken = [position for _, _, position in given]
-    below = bottom(taken)
-    positions = []
-    for definition in definitions:
-        position = definition.position
-        if wants_a_place(definition):
-            position = place(position, taken, above=below)
-            taken.append(position)
-        positions.append(position)
-    return positions
+    grid, below = Grid(taken), bottom(taken)
+    return [grid.place(d.position, above=below) if wants_a_place(d) else d.position for d in definitions]

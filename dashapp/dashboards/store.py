@@ -124,11 +124,14 @@ class Dashboards:
             taken = [position_of(row) for row in others]
             position = definition.position
             if layout.wants_a_place(definition):
-                position = layout.place(position, taken, above=layout.bottom(taken))
+                position = layout.Grid(taken).place(position, above=layout.bottom(taken))
             else:
                 _check_place(others, definition.title, position)
             await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
-            return panel_of(await self._insert(connection, dashboard_id, definition, position))
+            cursor = await connection.execute(self._sql["add_panel"], _columns(dashboard_id, definition, position))
+            row = await cursor.fetchone()
+            assert row is not None
+            return panel_of(row)
 
     async def update_panel(self, panel_id: UUID, update: PanelUpdate) -> Panel:
         """Change what is given; options are replaced as a whole.
@@ -204,16 +207,10 @@ class Dashboards:
             raise NotFound("There is no such user.") from None
         assert row is not None
         dashboard_id = UUID(str(row["id"]))
-        for definition, position in zip(request.panels, positions, strict=True):
-            await self._insert(connection, dashboard_id, definition, position)
+        rows = [_columns(dashboard_id, *panel) for panel in zip(request.panels, positions, strict=True)]
+        async with connection.cursor() as cursor:
+            await cursor.executemany(self._sql["add_panel"], rows)  # pipelined: 100 panels in one round trip
         return await self._get(connection, dashboard_id)
-
-    async def _insert(self, connection: Connection, dashboard_id: UUID, definition: PanelDefinition, position: Position) -> Row:
-        values = definition.model_dump(include={"title", "type", "query"}) | position.model_dump(include={"x", "y", "w", "h"})
-        values |= {"dashboard_id": dashboard_id, "options": _json(definition.options)}
-        row = await (await connection.execute(self._sql["add_panel"], values)).fetchone()
-        assert row is not None
-        return row
 
     async def _move(self, connection: Connection, dashboard_id: UUID, items: Sequence[LayoutItem]) -> None:
         titles = {UUID(str(row["id"])): str(row["title"]) for row in await self._panels(connection, dashboard_id)}
@@ -226,6 +223,11 @@ class Dashboards:
 def _json(options: PanelOptions) -> Jsonb:
     # Defaults are left out: a panel that never chose a colour follows what a later version chooses for it.
     return Jsonb(options.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+
+
+def _columns(dashboard_id: UUID, definition: PanelDefinition, position: Position) -> dict[str, Any]:
+    values = definition.model_dump(include={"title", "type", "query"}) | position.model_dump(include={"x", "y", "w", "h"})
+    return values | {"dashboard_id": dashboard_id, "options": _json(definition.options)}
 
 
 def _check_place(others: Sequence[Row], title: str, position: Position) -> None:

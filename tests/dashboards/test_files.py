@@ -102,6 +102,6 @@ async def test_no_directory_no_examples(store: Dashboards, owner: UUID, tmp_path
     assert await load_examples(store, owner, tmp_path / "none") == []
 
 
-@pytest.mark.parametrize("path", files_in(Path(__file__).parents[2] / "data" / "dashboards"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", files_in(Path(__file__).parents[2] / "data"), ids=lambda path: path.name)
 def test_the_examples_of_the_house_are_valid(path: Path) -> None:
     read_file(path)

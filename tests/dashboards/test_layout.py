@@ -23,7 +23,7 @@ def test_whatever_is_placed_overlaps_nothing(wanted: list[Position], below: bool
     taken: list[Position] = []
     for size in wanted:
         above = layout.bottom(taken) if below else 0
-        spot = layout.place(size, taken, above=above)
+        spot = layout.Grid(taken).place(size, above=above)
         assert (spot.w, spot.h) == (size.w, size.h)
         assert spot.x + spot.w <= 12
         assert spot.y >= above
@@ -35,6 +35,13 @@ def test_touching_is_not_overlapping() -> None:
     assert not layout.overlaps(Position(x=0, y=0, w=6, h=4), Position(x=6, y=0, w=6, h=4))
     assert not layout.overlaps(Position(x=0, y=0, w=6, h=4), Position(x=0, y=4, w=6, h=4))
     assert layout.overlaps(Position(x=0, y=0, w=6, h=4), Position(x=5, y=3, w=6, h=4))
+
+
+def test_a_gap_above_is_filled_only_where_that_is_asked() -> None:
+    taken = [Position(x=0, y=0, w=6, h=4), Position(x=0, y=4, w=12, h=4)]
+    assert layout.Grid(taken).place(Position(w=6, h=4)) == Position(x=6, y=0, w=6, h=4)
+    assert layout.Grid(taken).place(Position(w=6, h=4), above=8) == Position(x=0, y=8, w=6, h=4)
+    assert layout.Grid(taken).place(Position(w=6, h=5)) == Position(x=0, y=8, w=6, h=5)
 
 
 def test_overlaps_are_told_with_both_names() -> None:
@@ -50,4 +57,4 @@ def test_panels_without_a_place_fill_rows_below_those_with_one() -> None:
 
 def test_the_grids_end() -> None:
     last = Position(x=0, y=10_000, w=12, h=8)
-    assert layout.place(Position(), [last], above=layout.bottom([last])).y == 0
+    assert layout.Grid([last]).place(Position(), above=layout.bottom([last])).y == 0
