@@ -93,13 +93,13 @@ class Host:
         self._cpu.step(time.monotonic())
         shares = self._cpu_shares("all", together)
         if shares:
-            yield "cpu.usage", 100 - sum(shares.get(mode, 0.0) for mode in _IDLE_MODES), {}
+            yield "cpu.usage", _busy(shares), {}
             for mode, share in shares.items():
                 if mode != "idle":
                     yield "cpu.mode", share, {"mode": mode}
         for number, times in enumerate(cores):
             if shares := self._cpu_shares(number, times):
-                yield "cpu.core", 100 - sum(shares.get(mode, 0.0) for mode in _IDLE_MODES), {"core": str(number)}
+                yield "cpu.core", _busy(shares), {"core": str(number)}
 
     def _cpu_shares(self, core: str | int, times: Any) -> dict[str, float]:
         """Percent of the time since the last sample in each mode; empty while unknown.
@@ -176,6 +176,11 @@ class Host:
                 yield "process.cpu", usage.cpu, {"process": usage.name}
             yield "process.memory", usage.memory, {"process": usage.name}
         yield "process.count", self._processes.count, {}
+
+
+def _busy(shares: Mapping[str, float]) -> float:
+    # Added up rather than taken from 100, so that rounding never makes an idle core negative.
+    return min(sum(share for mode, share in shares.items() if mode not in _IDLE_MODES), 100.0)
 
 
 def _tag_value(text: str) -> str:

@@ -20,8 +20,6 @@ from dashapp.agent.spool import Spool
 from dashapp.agent.ticks import ticks
 from dashapp.errors import StartupError
 
-log = logging.getLogger(__name__)
-
 #: How long a stop may take to send what waits; the rest stays in the spool.
 FLUSH_S = 2.0
 _PARENT_POLL_S = 2.0
@@ -53,6 +51,8 @@ async def run(
     """
     if not 1 <= interval_s <= 3600:
         raise StartupError(f"the agent's interval is {interval_s:g} s; it must lie between 1s and 1h.")
+    if (http_log := logging.getLogger("httpx")).level == logging.NOTSET:
+        http_log.setLevel(logging.WARNING)  # it says a line for each request
     with Spool(spool_dir) as spool:
         sender = Sender(spool, url, token)
         try:

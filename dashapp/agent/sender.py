@@ -158,7 +158,7 @@ class Sender:
                     if not patient:
                         return False
                     parts.append(part)
-                    await asyncio.sleep(self._pause(failures, later))
+                    await asyncio.sleep(_pause(failures, later, self._first_wait_s, self._longest_wait_s))
                     failures += 1
         return True
 
@@ -174,11 +174,6 @@ class Sender:
         self._refused += len(points)
         first = points[0][:300].decode(errors="replace")
         log.warning("The server refused %d points for good (%s); the first is %s", len(points), message, first)
-
-    def _pause(self, failures: int, later: _Later) -> float:
-        # Full jitter would let some of many agents hammer a server that just came back; half of it spreads them well.
-        backoff: float = min(self._first_wait_s * 2 ** min(failures, 16), self._longest_wait_s) * random.uniform(0.5, 1.0)
-        return max(backoff, later.wait_s)
 
     def _went_through(self) -> None:
         if self._trouble is not None:
@@ -232,6 +227,12 @@ def _endpoint(url: str) -> str:
     if not valid:
         raise StartupError(f"{url!r} isn't the URL of a server; write it like http://127.0.0.1:5006.")
     return f"{url.strip().rstrip('/')}/api/v1/metrics"
+
+
+def _pause(failures: int, later: _Later, first_s: float, longest_s: float) -> float:
+    """Seconds until the next attempt: doubling, half of it left to chance so that many agents don't come back as one."""
+    backoff = float(min(first_s * 2 ** min(failures, 16), longest_s) * random.uniform(0.5, 1.0))
+    return max(backoff, later.wait_s)
 
 
 def _halves(part: Sequence[bytes]) -> list[Sequence[bytes]]:
