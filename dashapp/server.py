@@ -10,10 +10,12 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
 from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
+from dashapp.api import figures
 from dashapp.api.app import create_api
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.pool import Database
@@ -24,6 +26,7 @@ from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
 from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.pages.app import mount_pages
+from dashapp.pages.sockets import open_sessions
 from dashapp.services import Services
 from dashapp.settings import Settings
 
@@ -107,7 +110,14 @@ def create_app(settings: Settings, database_url: str, *, ready: Hook | None = No
             )
         return JSONResponse({"data": {"status": "ready"}})
 
-    mount_pages(app, services)
+    pages = mount_pages(app, services)
+    registry = figures.registry(services, lambda: open_sessions(pages))
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        """dashapp's own figures."""
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
     return app
 
 
@@ -146,7 +156,7 @@ async def serve(app: FastAPI, listener: socket.socket, started: Callable[[], Awa
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,
         # What a page sends is small and what it gets is mostly binary: compressing it costs every viewer CPU each tick.
-        ws="websockets", ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, server_header=False,
+        ws="websockets-sansio", ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, server_header=False,
     )  # fmt: skip
     server = _Server(config, started)
     await server.serve(sockets=[listener])

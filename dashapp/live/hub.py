@@ -76,6 +76,10 @@ class LiveHub:
     def viewers(self) -> int:
         return len(self._subscriptions)
 
+    @property
+    def windows_held(self) -> int:
+        return len(self._windows)
+
     def subscribe(self, queries: Iterable[LiveQuery], interval_ms: int, listener: Listener) -> Subscription:
         """Tell `listener` at each tick of `interval_ms` how the windows of `queries` stand. It must not block."""
         subscription = Subscription(self, queries, interval_ms, listener)

@@ -14,16 +14,19 @@ from dashapp.pages import dashboard, home, signin
 from dashapp.pages.templates import STATIC, page
 
 if TYPE_CHECKING:
+    from bokeh_fastapi import BokehFastAPI
+
     from dashapp.services import Services
 
 _TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "The database is away"}
 
 
-def mount_pages(app: FastAPI, services: Services) -> None:
+def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
+    """Add all pages; answers the Panel application behind the dashboards."""
     app.mount("/assets", _Assets(directory=STATIC), name="assets")
     app.include_router(signin.create_router(services))
     app.include_router(home.create_router(services))
-    dashboard.mount(app, services)
+    application = dashboard.mount(app, services)
 
     @app.exception_handler(DashappError)
     async def failed(request: Request, error: DashappError) -> Response:
@@ -32,6 +35,8 @@ def mount_pages(app: FastAPI, services: Services) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
         return _message(request, error.status_code, "There is no page here; the list of dashboards shows what there is.", None)
+
+    return application
 
 
 def _message(request: Request, status: int, sentence: str, retry_after: int | None) -> Response:

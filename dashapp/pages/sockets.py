@@ -69,6 +69,11 @@ def keep_gate(application: BokehFastAPI, gate: Gate) -> None:
     application.dashapp_gate = gate
 
 
+def open_sessions(application: BokehFastAPI) -> int:
+    """Page sessions held, with a viewer or waiting to be dropped."""
+    return sum(len(context._sessions) for context in application._applications.values())
+
+
 def same_origin(origin: str | None, host: str | None, base_url: str) -> bool:
     """Whether a browser's Origin is this server's own. Programs send none, and carry no cookie by accident."""
     if origin is None:

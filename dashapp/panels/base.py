@@ -81,7 +81,7 @@ class Panel(pn.viewable.Viewer):  # type: ignore[misc]
         `live` says that the range ends now: then data that stopped coming is shown as stale.
         """
         lines = [line for line in lines_of(frames, self.queries) if not np.isnan(line.values).all()]
-        notes = _notes(frames)
+        notes = _notes(frames, start_ms)
         if len(lines) > (most := self.limit or MOST_LINES):
             ranked = sorted(range(len(lines)), key=lambda index: reduce(lines[index], "avg") or 0.0, reverse=True)[:most]
             if not self.limit:
@@ -164,8 +164,7 @@ def renderer(source: ColumnDataSource, glyph: Glyph, **options: Any) -> GlyphRen
     )
 
 
-def _notes(frames: Sequence[Frame]) -> list[str]:
-    notes = []
-    if any(frame.meta.partial for frame in frames):
-        notes.append("older samples of this range are no longer kept")
-    return notes
+def _notes(frames: Sequence[Frame], start_ms: int) -> list[str]:
+    # A bucket that lies only partly in the range is left out at a coarse level: that is no loss worth a word.
+    short = [frame for frame in frames if frame.meta.partial and frame.meta.covered_start_ms > start_ms + frame.meta.step_ms]
+    return ["older samples of this range are no longer kept"] if short else []

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from bokeh.models import AllLabels, DatetimeTickFormatter, FixedTicker, LinearScale, Plot, Range1d, SingleIntervalTicker, Toolbar
+from bokeh.models import (
+    AllLabels,
+    DatetimeTickFormatter,
+    FixedTicker,
+    LinearScale,
+    NoOverlap,
+    Plot,
+    Range1d,
+    SingleIntervalTicker,
+    Toolbar,
+)
 from bokeh.models.formatters import BasicTickFormatter
 
 from dashapp.panels.palette import PALETTES, Palette, Theme
+
+
+#: What the pages are set in; canvases don't inherit it.
+FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 
 class Parts:
@@ -21,6 +35,12 @@ class Parts:
         self.time_formatter = DatetimeTickFormatter(minutes="%H:%M", hours="%H:%M", days="%d %b", hourmin="%H:%M")
         self.value_formatter = BasicTickFormatter()
         self.labels = AllLabels()
+        self.apart = NoOverlap(min_distance=12)
+
+    @property
+    def label_style(self) -> dict[str, object]:
+        """Type of axis labels."""
+        return {"major_label_text_font": FONT, "major_label_text_font_size": "11px", "major_label_text_color": self.palette.muted}
 
     @property
     def palette(self) -> Palette:

@@ -29,11 +29,14 @@ class TimePlot(Panel):
         self._names: tuple[str, ...] = ()
         self.y_range = Range1d(0, 1)
         plot = parts.plot(y_range=self.y_range, min_border_right=12, min_border_top=6)
-        label = {"major_label_text_font_size": "11px", "major_label_text_color": palette.muted, "axis_line_color": None,
-                 "major_tick_line_color": None, "minor_tick_line_color": None, "major_label_policy": parts.labels}  # fmt: skip
-        self.x_axis = LinearAxis(ticker=parts.time_ticker, formatter=parts.time_formatter, major_label_standoff=4, **label)
+        label = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None, **parts.label_style}
+        self.x_axis = LinearAxis(
+            ticker=parts.time_ticker, formatter=parts.time_formatter, major_label_policy=parts.apart, major_label_standoff=4, **label
+        )
         self.ticker = fixed_ticker(())
-        self.y_axis = LinearAxis(ticker=self.ticker, formatter=parts.value_formatter, major_label_standoff=6, **label)
+        self.y_axis = LinearAxis(
+            ticker=self.ticker, formatter=parts.value_formatter, major_label_policy=parts.labels, major_label_standoff=6, **label
+        )
         self.grid = Grid(dimension=1, ticker=self.ticker, grid_line_color=palette.grid)
         self.spans = {
             name: Span(dimension="width", location=float(value), line_color=palette.level(name), line_dash=[4, 3], line_width=1)

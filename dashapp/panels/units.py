@@ -82,7 +82,7 @@ def parts(value: float | None, unit: Unit, decimals: int | None = None) -> tuple
     if unit == "count" and decimals is None and scale.suffix == "" and float(scaled).is_integer():
         decimals = 0
     digits = _digits(scaled, unit) if decimals is None else decimals
-    number = f"{scaled:.{digits}f}"
+    number = _fixed(scaled, digits)
     return ("0" if decimals is None and float(number) == 0 and value == 0 else number), scale.suffix
 
 
@@ -117,7 +117,7 @@ class Axis:
     @property
     def label_width(self) -> int:
         """Pixels that the widest label takes at 11 px, roughly."""
-        return math.ceil(max((len(label) for label in self.labels), default=1) * 6.3)
+        return math.ceil(max((len(label) for label in self.labels), default=1) * 6.6)
 
 
 def axis_for(
@@ -153,19 +153,15 @@ def tick_labels(ticks: list[float], step: float, unit: Unit) -> list[str]:
     """Labels of one axis: one prefix for all, and the decimals that tell neighbours apart."""
     if not ticks:
         return []
-    if unit in ("bytes", "bytes/s"):
-        top = scale_for(max(abs(tick) for tick in ticks), unit)
-        digits = 0 if _whole(step / top.factor) and max(abs(t) for t in ticks) / top.factor >= 10 else 1 if step / top.factor >= 0.1 else 2
-        zero = joined("0", "B/s" if unit == "bytes/s" else "B")
-        return [zero if tick == 0 else joined(_short(tick / top.factor, digits), top.suffix) for tick in ticks]
     scale = scale_for(max(abs(tick) for tick in ticks), unit)
-    digits = next((digits for digits in range(7) if _whole(step / scale.factor * 10**digits)), 6)
-    zero = "0" if len(scale.suffix) == 1 and scale.suffix in "kMGTP" else joined("0", scale.suffix)
-    return [joined(f"{tick / scale.factor:.{digits}f}", scale.suffix) if tick else zero for tick in ticks]
+    digits = next((digits for digits in range(7) if _whole(step / scale.factor * 10**digits)), 2)
+    zero = written(0.0, unit)
+    return [joined(_fixed(tick / scale.factor, digits), scale.suffix) if tick else zero for tick in ticks]
 
 
-def _short(value: float, digits: int) -> str:
-    return f"{value:.0f}" if abs(value) >= 10 and _whole(value) else f"{value:.{digits}f}"
+def _fixed(value: float, digits: int) -> str:
+    # Beyond the largest prefix only a power of ten is readable.
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.2g}"
 
 
 def _whole(value: float) -> bool:
@@ -173,9 +169,9 @@ def _whole(value: float) -> bool:
 
 
 def _round_step(rough: float, unit: Unit) -> float:
-    if unit in ("bytes", "bytes/s") and rough >= 1:
+    if unit in ("bytes", "bytes/s"):
         # A power of 1024 times 1, 2, 4 … 512.
-        return float(2.0 ** math.ceil(math.log2(rough) - 1e-9))
+        return float(2.0 ** math.ceil(math.log2(max(rough, 1.0)) - 1e-9))
     if unit in ("seconds", "ms"):
         base = 1e3 if unit == "ms" else 1.0
         clock = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 604800)

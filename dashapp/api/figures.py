@@ -1,0 +1,34 @@
+"""``GET /metrics``: dashapp's own figures in Prometheus text format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dashapp.services import Services
+
+
+class _Figures:
+    def __init__(self, services: Services, sessions: Callable[[], int]) -> None:
+        self._services, self._sessions = services, sessions
+
+    def collect(self) -> Iterator[Metric]:
+        hub = self._services.hub
+        yield GaugeMetricFamily("dashapp_sessions", "Page sessions that the server holds.", value=self._sessions())
+        yield GaugeMetricFamily("dashapp_live_viewers", "Viewers that live ticks are sent to.", value=hub.viewers)
+        yield GaugeMetricFamily("dashapp_live_windows", "Distinct queries kept up to date for them.", value=hub.windows_held)
+
+
+def registry(services: Services, sessions: Callable[[], int]) -> CollectorRegistry:
+    """The figures of one server; `sessions` counts its page sessions."""
+    made = CollectorRegistry()
+    made.register(_Figures(services, sessions))
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=made)
+    return made
