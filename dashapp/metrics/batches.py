@@ -37,7 +37,12 @@ class Batch:
         seen: dict[Key, int] = {}
         index = [seen.setdefault(series_key(point.name, point.tags), len(seen)) for point in points]
         times = [now_ms if point.timestamp is None else point.timestamp for point in points]
-        return cls(list(seen), np.array(index, np.int64), np.array(times, np.int64), np.array([point.value for point in points], np.float64))
+        return cls(
+            list(seen),
+            np.array(index, np.int64),
+            np.array(times, np.int64),
+            np.array([point.value for point in points], np.float64),
+        )
 
     def check_times(self, now_ms: int, retention: timedelta | None) -> None:
         """

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -27,7 +27,7 @@ from dashapp.metrics.batches import Batch, Rows
 from dashapp.metrics.clock import DAY, Clock, system_clock
 from dashapp.metrics.rollups import dirty
 from dashapp.metrics.rollups.partitions import Partitions
-from dashapp.metrics.series import SeriesIds
+from dashapp.metrics.series import Key, SeriesIds
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -174,10 +174,10 @@ class Ingest:
         days = np.unique(np.concatenate([batch.times for batch in batches]) // DAY) * DAY
         await self.partitions.ensure(days.tolist())
         ids = await self.series.resolve({key for batch in batches for key in batch.keys})
+        accepted: list[_Request] = []
         refused: list[tuple[_Request, ValidationFailed]] = []
         async with self.database.connection() as connection:
             horizon_ms = await self._check_epoch(connection)
-            accepted = []
             for request in group:
                 try:
                     request.batch.check_horizon(horizon_ms)
@@ -185,9 +185,9 @@ class Ingest:
                 except ValidationFailed as error:
                     refused.append((request, error))
             if accepted:
-                await self._store(connection, [request.batch for request in accepted], Rows.of([request.batch for request in accepted], ids))
-        for request, error in refused:
-            request.fail(error)
+                await self._store(connection, [request.batch for request in accepted], ids)
+        for request, why in refused:
+            request.fail(why)
         for request in accepted:
             request.succeed()
 
@@ -200,7 +200,8 @@ class Ingest:
             raise _IdsVanished
         return to_ms(cast(datetime, row["horizon"]))
 
-    async def _store(self, connection: Connection, batches: Sequence[Batch], rows: Rows) -> None:
+    async def _store(self, connection: Connection, batches: Sequence[Batch], ids: Mapping[Key, int]) -> None:
+        rows = Rows.of(batches, ids)
         now_ms = self.clock()
         for at in range(0, rows.series.size, ROWS_A_STATEMENT):
             part = slice(at, at + ROWS_A_STATEMENT)
@@ -211,5 +212,3 @@ class Ingest:
         names: set[str] = set().union(*(batch.changed_history(now_ms) for batch in batches))
         if names:  # last, because the rows stay locked until the commit
             await connection.execute(_SQL["raise_generations"], {"names": sorted(names)})
-
-

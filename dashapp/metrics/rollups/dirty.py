@@ -32,4 +32,9 @@ async def mark(connection: Connection, series: NDArray[np.int64], times: NDArray
         await connection.execute(_SQL["minutes"], {"minutes": moments(minutes)})
     if not recent.all():
         pairs = np.unique(np.stack([series[~recent], times[~recent] // HOUR * HOUR]), axis=1)
-        await connection.execute(_SQL["hours"], {"series": pairs[0], "hours": moments(pairs[1])})
+        await mark_hours(connection, pairs[0], pairs[1])
+
+
+async def mark_hours(connection: Connection, series: NDArray[np.int64], hours: NDArray[np.int64]) -> None:
+    """One row for each (series id, hour in Unix ms); both of shape (n,)."""
+    await connection.execute(_SQL["hours"], {"series": series, "hours": moments(hours)})

@@ -29,6 +29,8 @@ _DAILY_DAYS = 45
 _LOCK = 0x7061727469
 
 _SQL = sql.load("dashapp.metrics.rollups", "partitions.sql")
+_CREATE = compose.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING ALL)")
+_ATTACH = compose.SQL("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})")
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,8 @@ async def make(connection: Connection, days: Iterable[int], now_ms: int) -> None
             names = {"parent": compose.Identifier(part.parent), "name": compose.Identifier(part.name)}
             # DDL takes no bound parameters; names and bounds are of this module's own making.
             bounds = {"lower": compose.Literal(from_ms(part.lower_ms)), "upper": compose.Literal(from_ms(part.upper_ms))}
-            await connection.execute(compose.SQL("CREATE TABLE {name} (LIKE {parent} INCLUDING ALL)").format(**names))
-            await connection.execute(
-                compose.SQL("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})").format(**names, **bounds)
-            )
+            await connection.execute(_CREATE.format(**names))
+            await connection.execute(_ATTACH.format(**names, **bounds))
             standing.append(part)
 
 

@@ -1,0 +1,211 @@
+"""Rollups of the tier ``postgres``: 1 minute from raw, 1 hour from minutes, in one transaction a step.
+
+A step deletes dirty rows, then reads raw (so that a row it deleted is a sample it sees), replaces both levels, and moves
+the watermarks. A writer that commits in between leaves its dirty rows for the next step. Nothing is ever computed where
+raw samples have been dropped: that would erase history.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString, cast
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from dashapp.contract.timerange import from_ms, to_ms
+from dashapp.database import sql
+from dashapp.database.leases import Lease
+from dashapp.database.pool import Connection, Database, StatementTimeout
+from dashapp.metrics.clock import HISTORY_MS, HOUR, MINUTE, RECENT_MS, Clock, floor_to, system_clock
+from dashapp.metrics.rollups import dirty
+
+log = logging.getLogger(__name__)
+
+_SQL = sql.load("dashapp.metrics.rollups", "refresh.sql")
+#: (series, hour) rows of one step; each reads an hour of one series.
+DIRTY_HOURS_A_STEP = 2_000
+#: What one step may move the watermark by: at first, at least and at most. It adapts to how long steps take, because a
+#: step must end well before the lease does.
+_WINDOW_MS, _NARROWEST_MS, _WIDEST_MS = HOUR, MINUTE, 24 * HOUR
+_QUICK_SECONDS, _SLOW_SECONDS = 0.5, 3.0
+
+_Ids = NDArray[np.int64]
+
+
+def _no_ids() -> _Ids:
+    return np.empty(0, np.int64)
+
+
+@dataclass
+class _Work:
+    """What one step computes. Moments are Unix ms; `pairs` are (series, hour)."""
+
+    raw_horizon: int
+    minutes_from: int
+    minutes_to: int
+    hours_from: int
+    hours_to: int
+    dirty_minutes: _Ids = field(default_factory=_no_ids)
+    pair_series: _Ids = field(default_factory=_no_ids)
+    pair_hours: _Ids = field(default_factory=_no_ids)
+
+    def hours_touched(self) -> list[int]:
+        """Every hour in which a series that fails would miss something."""
+        hours = {*(self.dirty_minutes // HOUR * HOUR).tolist()}
+        hours |= (
+            set(range(floor_to(self.minutes_from, HOUR), self.minutes_to, HOUR)) if self.minutes_from < self.minutes_to else set()
+        )
+        hours |= set(range(self.hours_from, self.hours_to, HOUR))
+        return [hour for hour in hours if hour >= self.raw_horizon]
+
+
+class Refresh:
+    """Keeps the rollups true. Each `step` is one transaction under the lease."""
+
+    def __init__(self, database: Database, lease: Lease, *, clock: Clock = system_clock) -> None:
+        self.database, self.lease, self.clock = database, lease, clock
+        self.window_ms = _WINDOW_MS
+        #: Series that can't be rolled up, and why. They are computed apart from the others.
+        self.faulty: dict[int, str] = {}
+
+    async def step(self) -> bool:
+        """Compute some of what is due; True where more is.
+
+        Raises:
+            LeaseLost: another process leads now.
+            StatementTimeout: not even the narrowest step ends in time.
+            Unavailable: the database can't be reached.
+        """
+        began = time.monotonic()
+        try:
+            more = await self._transaction()
+        except StatementTimeout:
+            if self.window_ms <= _NARROWEST_MS:
+                raise
+            self.window_ms = max(_NARROWEST_MS, self.window_ms // 4)
+            log.warning("a refresh took too long; trying %d s of data at a time", self.window_ms // 1000)
+            return True
+        seconds = time.monotonic() - began
+        if seconds > _SLOW_SECONDS:
+            self.window_ms = max(_NARROWEST_MS, floor_to(self.window_ms // 2, MINUTE))
+        elif seconds < _QUICK_SECONDS:
+            self.window_ms = min(_WIDEST_MS, self.window_ms * 2)
+        return more
+
+    async def _transaction(self) -> bool:
+        async with self.database.connection() as connection:
+            work, target = await self._due(connection)
+            rows = await self._take_dirty(connection, work)
+            faults: dict[int, str] = {}
+            late = [_no_ids()]
+            for low, high in await self._ranges(connection):
+                late.append(await self._apply(connection, work, low, high, faults))
+            await self._set_aside(connection, work, faults)
+            await connection.execute(
+                _SQL["move_watermarks"], {"minutes": from_ms(work.minutes_to), "hours": from_ms(work.hours_to)}
+            )
+            changed = np.unique(np.concatenate(late))
+            if changed.size:
+                await connection.execute(_SQL["raise_generations"], {"series": changed})
+            await self.lease.check(connection)
+        self.faulty = faults
+        return work.minutes_to < target or rows >= DIRTY_HOURS_A_STEP
+
+    async def _due(self, connection: Connection) -> tuple[_Work, int]:
+        """The work but for dirty rows, and where the watermark of minutes should stand (Unix ms)."""
+        cursor = await connection.execute(_SQL["watermarks"])
+        marks = {str(row["level"]): to_ms(cast(datetime, row["watermark"])) for row in await cursor.fetchall()}
+        cursor = await connection.execute("SELECT horizon FROM retention_horizons WHERE level = 'raw'")
+        row = await cursor.fetchone()
+        raw_horizon = to_ms(cast(datetime, row["horizon"])) if row else 0
+        target = max(marks["1min"], floor_to(self.clock() - HISTORY_MS, MINUTE))
+        minutes_to = min(target, marks["1min"] + self.window_ms)
+        # Hours follow when late points of theirs come as (series, hour): so the first ten minutes of an hour don't
+        # compute the whole last one again and again.
+        hours_to = max(marks["1hour"], floor_to(minutes_to - RECENT_MS, HOUR))
+        return _Work(raw_horizon, marks["1min"], minutes_to, marks["1hour"], hours_to), target
+
+    async def _take_dirty(self, connection: Connection, work: _Work) -> int:
+        """Delete dirty rows into `work`, but for what the watermark hasn't passed; how many (series, hour) rows there were."""
+        cursor = await connection.execute(_SQL["take_dirty_minutes"], binary=True)
+        row = cast(dict[str, Any], await cursor.fetchone())
+        if row["minutes"] is not None:
+            minutes = cast(_Ids, row["minutes"])
+            work.dirty_minutes = minutes[(minutes >= work.raw_horizon) & (minutes < work.minutes_from)]
+        cursor = await connection.execute(_SQL["take_dirty_hours"], {"limit": DIRTY_HOURS_A_STEP}, binary=True)
+        row = cast(dict[str, Any], await cursor.fetchone())
+        if row["series"] is not None:
+            kept = (row["hours"] >= work.raw_horizon) & (row["hours"] < work.minutes_to)
+            work.pair_series, work.pair_hours = row["series"][kept], row["hours"][kept]
+        return int(row["rows"])
+
+    async def _ranges(self, connection: Connection) -> list[tuple[int, int]]:
+        """All series as ranges of ids, with each known faulty one by itself."""
+        row = await (await connection.execute(_SQL["series_beyond"])).fetchone()
+        beyond = int(str(row["beyond"])) if row else 1
+        edges = sorted({0, beyond, *self.faulty, *(series + 1 for series in self.faulty)})
+        return [(low, high) for low, high in itertools.pairwise(edges) if high <= beyond]
+
+    async def _apply(self, connection: Connection, work: _Work, low: int, high: int, faults: dict[int, str]) -> _Ids:
+        """Compute series [low, high); where that fails, halve until the one at fault stands alone. Ids that changed late."""
+        try:
+            async with connection.transaction():
+                return await self._compute(connection, work, low, high)
+        except psycopg.DataError as error:
+            if high - low <= 1:
+                faults[low] = str(error).strip().splitlines()[0]
+                return _no_ids()
+        middle = (low + high) // 2
+        left = await self._apply(connection, work, low, middle, faults)
+        return np.concatenate([left, await self._apply(connection, work, middle, high, faults)])
+
+    async def _compute(self, connection: Connection, work: _Work, low: int, high: int) -> _Ids:
+        series: dict[str, object] = {"low": low, "high": high}
+        start = max(work.minutes_from, work.raw_horizon)
+        if start < work.minutes_to:
+            await connection.execute(_SQL["minutes_of_range"], series | {"from": from_ms(start), "to": from_ms(work.minutes_to)})
+        late: list[tuple[_Ids, _Ids]] = []
+        if work.dirty_minutes.size:
+            values = series | {"minutes": dirty.moments(work.dirty_minutes)}
+            late += await _changed(connection, _SQL["minutes_of_minutes"], values)
+        inside = (work.pair_series >= low) & (work.pair_series < high)
+        if inside.any():
+            values = series | {
+                "series": work.pair_series[inside], "hours": dirty.moments(work.pair_hours[inside]), "to": from_ms(work.minutes_to),
+            }  # fmt: skip
+            late += await _changed(connection, _SQL["minutes_of_hours"], values)
+        start = max(work.hours_from, work.raw_horizon)
+        if start < work.hours_to:
+            await connection.execute(_SQL["hours_of_range"], series | {"from": from_ms(start), "to": from_ms(work.hours_to)})
+        for ids, hours in late:
+            passed = hours < work.hours_from
+            if passed.any():
+                await connection.execute(_SQL["hours_of_hours"], {"series": ids[passed], "hours": dirty.moments(hours[passed])})
+        return np.unique(np.concatenate([_no_ids(), *(ids for ids, _ in late)]))
+
+    async def _set_aside(self, connection: Connection, work: _Work, faults: dict[int, str]) -> None:
+        """Leave what faulty series miss as dirty rows, so that it is made up for once their samples are corrected."""
+        for series, reason in faults.items():
+            hours = {*work.hours_touched(), *work.pair_hours[work.pair_series == series].tolist()}
+            marked = np.array(sorted(hours), np.int64)
+            await dirty.mark_hours(connection, np.full(marked.size, series), marked)
+            if series not in self.faulty:
+                row = await (await connection.execute(_SQL["describe"], {"series": series})).fetchone()
+                name = row["text"] if row else "deleted"
+                faults[series] = f"series {series} ({name}) can't be rolled up: {reason}"
+                log.error("%s", faults[series])
+            else:
+                faults[series] = self.faulty[series]
+
+
+async def _changed(connection: Connection, statement: LiteralString, values: dict[str, object]) -> list[tuple[_Ids, _Ids]]:
+    """Run one of the statements that answer which (series, hour) changed."""
+    cursor = await connection.execute(statement, values, binary=True)
+    row = cast(dict[str, Any], await cursor.fetchone())
+    return [] if row["series"] is None else [(row["series"], row["hours"])]
