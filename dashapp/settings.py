@@ -11,7 +11,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dashapp.contract.durations import Retention, Span
+from dashapp.contract.durations import Retention
 from dashapp.errors import StartupError
 
 
@@ -81,7 +81,9 @@ class Settings(BaseSettings):
                 fresh.rename(path)
             return path.read_text().strip()
         except OSError as error:
-            raise StartupError(f"the data directory {self.data_dir} can't be written ({error.strerror}); choose another with --data-dir.") from None
+            raise StartupError(
+                f"the data directory {self.data_dir} can't be written ({error.strerror}); choose another with --data-dir."
+            ) from None
 
 
 def load(**overrides: object) -> Settings:

@@ -1,4 +1,4 @@
-"""The browser of the tests: a Chromium of the system, or Playwright's own. ``python -m tests.browser`` installs one where it may."""
+"""The browser of the tests: the system's Chromium, or Playwright's own. ``python -m tests.browser`` installs one where it may."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def install() -> int:
     if shutil.which("apt-get") and os.geteuid() == 0:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
         print("installing Chromium for the browser tests …")  # noqa: T201
-        for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-inter"]):
+        for command in (
+            ["apt-get", "update", "-q"],
+            ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-inter"],
+        ):
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(done.stderr[-2000:], file=sys.stderr)  # noqa: T201

@@ -34,9 +34,14 @@ class Running:
         self.lines: list[str] = []
         clean = {name: value for name, value in os.environ.items() if not name.startswith("DASHAPP_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dashapp", *arguments], env=clean | (env or {}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, **options,
-        )  # fmt: skip
+            [sys.executable, "-m", "dashapp", *arguments],
+            env=clean | (env or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

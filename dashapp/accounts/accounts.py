@@ -169,9 +169,7 @@ class Accounts:
         async with self._database.connection() as connection:
             row = await (await connection.execute(self._sql["redeem_signin_link"], {"token_hash": digest(token)})).fetchone()
         if row is None:
-            raise Unauthorized(
-                "This sign-in link was used before or has expired; sign in with your password or make a new link."
-            )
+            raise Unauthorized("This sign-in link was used before or has expired; sign in with your password or make a new link.")
         user = _user(row)
         return user, await self.open_session(user.id, address=address, user_agent=user_agent)
 

@@ -32,7 +32,15 @@ def add(
     email: Annotated[str, typer.Argument(help="The account's e-mail.")],
     role: Annotated[str, typer.Option("--role", help="viewer, editor or admin.")] = "viewer",
     password: Annotated[
-        str, typer.Option("--password", prompt=True, hide_input=True, confirmation_prompt=True, envvar="DASHAPP_NEW_PASSWORD", help="Asked for unless given.")
+        str,
+        typer.Option(
+            "--password",
+            prompt=True,
+            hide_input=True,
+            confirmation_prompt=True,
+            envvar="DASHAPP_NEW_PASSWORD",
+            help="Asked for unless given.",
+        ),
     ] = "",
     data_dir: DataDir = None,
 ) -> None:
@@ -51,7 +59,9 @@ def add(
 def create(
     name: Annotated[str, typer.Argument(help="What the token is for.")],
     scope: Annotated[str, typer.Option("--scope", help="ingest, read or write.")] = "ingest",
-    email: Annotated[str | None, typer.Option("--user", help="Whose it is; the first admin's unless set.", show_default=False)] = None,
+    email: Annotated[
+        str | None, typer.Option("--user", help="Whose it is; the first admin's unless set.", show_default=False)
+    ] = None,
     expires_in_days: Annotated[int | None, typer.Option("--expires-in-days", help="Never, unless set.", show_default=False)] = None,
     data_dir: DataDir = None,
 ) -> None:

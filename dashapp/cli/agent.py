@@ -23,13 +23,19 @@ def _seconds(text: str, option: str) -> float:
 
 def agent(
     url: Annotated[str, typer.Option("--url", envvar="DASHAPP_URL", help="The server, e.g. http://127.0.0.1:5006.")],
-    token: Annotated[str, typer.Option("--token", envvar="DASHAPP_AGENT_TOKEN", help="A token with scope `ingest`.", show_default=False)],
+    token: Annotated[
+        str, typer.Option("--token", envvar="DASHAPP_AGENT_TOKEN", help="A token with scope `ingest`.", show_default=False)
+    ],
     interval: Annotated[str, typer.Option("--interval", help="Time between samples, 1s to 1h.")] = "10s",
-    name: Annotated[str | None, typer.Option("--name", help="This host's name; the system's own unless set.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="This host's name; the system's own unless set.", show_default=False)
+    ] = None,
     spool: Annotated[
         Path | None, typer.Option("--spool", help="Folder where points wait while the server is away.", show_default=False)
     ] = None,
-    warm_up: Annotated[str | None, typer.Option("--warm-up", help="Sample every second for so long first.", show_default=False)] = None,
+    warm_up: Annotated[
+        str | None, typer.Option("--warm-up", help="Sample every second for so long first.", show_default=False)
+    ] = None,
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
     """Send this host's metrics; buffer on disk and try again while the server is away."""

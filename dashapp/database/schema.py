@@ -6,6 +6,8 @@ The migrations make the tables; a test holds that both say the same. Partitions 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -108,7 +110,7 @@ series = Table(
     Index("series_tags_idx", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
 )  # fmt: skip
 
-_BRIN = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 16, "autosummarize": "on"}}
+_BRIN: dict[str, Any] = {"postgresql_using": "brin", "postgresql_with": {"pages_per_range": 16, "autosummarize": "on"}}
 
 metrics_raw = Table(
     "metrics_raw", metadata,

@@ -103,5 +103,3 @@ def spliced(old: Frame, new: Frame, start_ms: int, cut_ms: int) -> Frame:
         partial=old.meta.partial and old.meta.covered_start_ms > start_ms,
     )  # fmt: skip
     return align(columns, meta)
-
-

@@ -90,15 +90,22 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
             return to_login(request)
         dashboard = await dashboard_for(services, user, dashboard_id)
         return StreamingResponse(
-            _document(services, handlers["doc"], request, user, dashboard), media_type="text/html", headers={"Cache-Control": "no-store"}
+            _document(services, handlers["doc"], request, user, dashboard),
+            media_type="text/html",
+            headers={"Cache-Control": "no-store"},
         )
 
     app.include_router(router)
     application = add_applications(
-        {PATH: _build}, app=app, title="dashapp", location=False,
-        secret_key=services.settings.key().encode(), sign_sessions=True,
-        check_unused_sessions_milliseconds=5_000, unused_session_lifetime_milliseconds=15_000,
-    )  # fmt: skip
+        {PATH: _build},
+        app=app,
+        title="dashapp",
+        location=False,
+        secret_key=services.settings.key().encode(),
+        sign_sessions=True,
+        check_unused_sessions_milliseconds=5_000,
+        unused_session_lifetime_milliseconds=15_000,
+    )
     context = application._applications[PATH]
     handlers["doc"] = DocHandler(application, context)
 
@@ -118,7 +125,9 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     return application
 
 
-async def _document(services: Services, handler: DocHandler, request: Request, user: User, dashboard: Dashboard) -> AsyncIterator[str]:
+async def _document(
+    services: Services, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
+) -> AsyncIterator[str]:
     shown, refresh, problem = shown_range(request)
     theme = theme_of(request)
     yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)
@@ -138,7 +147,16 @@ async def _document(services: Services, handler: DocHandler, request: Request, u
         "canEdit": allowed(Actor(user), "dashboard.change", dashboard),
     }
     yield render(
-        "dashboard_body.html", user=user, dashboard=dashboard, view=view, records=records, boot=orjson.dumps(boot).decode().replace("<", "\\u003c"),
-        ranges=PICKER_RANGES, refreshes=PICKER_REFRESH, shown=shown, refresh=refresh,
-        rows=max((record.position.y + record.position.h for record in records), default=0), kiosk=request.query_params.get("kiosk") == "1",
-    )  # fmt: skip
+        "dashboard_body.html",
+        user=user,
+        dashboard=dashboard,
+        view=view,
+        records=records,
+        boot=orjson.dumps(boot).decode().replace("<", "\\u003c"),
+        ranges=PICKER_RANGES,
+        refreshes=PICKER_REFRESH,
+        shown=shown,
+        refresh=refresh,
+        rows=max((record.position.y + record.position.h for record in records), default=0),
+        kiosk=request.query_params.get("kiosk") == "1",
+    )

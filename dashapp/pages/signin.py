@@ -24,7 +24,9 @@ def create_router(services: Services) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     def form(request: Request, *, email: str = "", problem: str = "", following: str = "/", status: int = 200) -> Response:
-        return page("login.html", status, theme=request.cookies.get("dashapp_theme"), email=email, problem=problem, following=following)
+        return page(
+            "login.html", status, theme=request.cookies.get("dashapp_theme"), email=email, problem=problem, following=following
+        )
 
     @router.get("/login")
     async def login_form(request: Request) -> Response:
@@ -85,7 +87,10 @@ def create_router(services: Services) -> APIRouter:
 
 def _refuse_foreign(request: Request, services: Services) -> None:
     origin = request.headers.get("origin")
-    if not same_origin(None if origin == "null" else origin, request.headers.get("host"), services.settings.base_url) or origin == "null":
+    if (
+        not same_origin(None if origin == "null" else origin, request.headers.get("host"), services.settings.base_url)
+        or origin == "null"
+    ):
         raise Forbidden("sign-in and sign-out come from dashapp's own pages only.")
 
 

@@ -154,9 +154,9 @@ class DashboardView:
     @staticmethod
     def _show_failure(panel: Panel, answer: Window) -> None:
         message = str(answer.error)
-        if isinstance(answer.error, Unavailable) and answer.frame is not None:
-            panel.stale(float(answer.as_of_ms), message)
-        elif isinstance(answer.error, DashappError) and panel.card.state in ("live", "stale") and answer.frame is not None:
+        if (isinstance(answer.error, Unavailable) and answer.frame is not None) or (
+            isinstance(answer.error, DashappError) and panel.card.state in ("live", "stale") and answer.frame is not None
+        ):
             panel.stale(float(answer.as_of_ms), message)
         else:
             panel.fail(message)
@@ -178,7 +178,7 @@ class DashboardView:
     def _dress(self, theme: Theme) -> None:
         self.parts.theme = theme
         for panel in self.panels.values():
-            panel.dress(theme)
+            panel.dress()
 
     async def _explain_empty(self) -> None:
         """Say of an empty panel how old its newest sample is."""

@@ -6,7 +6,6 @@ import numpy as np
 from bokeh.models import GlyphRenderer, VArea
 from bokeh.models import Line as LineGlyph
 
-from dashapp.contract.frames import Times
 from dashapp.panels.base import renderer
 from dashapp.panels.lines import Line
 from dashapp.panels.timeplot import Column, TimePlot
@@ -21,10 +20,10 @@ class AreaPanel(TimePlot):
         line = LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round")
         return [renderer(self.source, fill, name=f"s{index}"), renderer(self.source, line, name=f"s{index}")]
 
-    def _columns(self, lines: list[Line], times: Times) -> dict[str, Column]:
-        columns = super()._columns(lines, times)
+    def _columns(self, lines: list[Line]) -> dict[str, Column]:
+        columns = super()._columns(lines)
         if self.stack:
-            base = np.zeros(times.size)
+            base = np.zeros(lines[0].times.size)
             for index in range(len(lines)):
                 top = columns[f"y{index}"]
                 columns[f"b{index}"] = np.where(np.isnan(top), np.nan, base)

@@ -6,7 +6,7 @@ from bokeh.models import ColumnDataSource, HBar, LinearAxis, Plot, Range1d
 
 from dashapp.panels.base import Panel, renderer
 from dashapp.panels.lines import Line, reduce
-from dashapp.panels.palette import Level, Theme, series_color
+from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import fixed_ticker
 from dashapp.panels.units import axis_for, written
 
@@ -25,25 +25,40 @@ class BarPanel(Panel):
         self.source = ColumnDataSource(data={"y": [], "value": [], "color": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0.5, -0.5)
         self.ticker = fixed_ticker(())
-        label = {"ticker": self.ticker, "formatter": parts.value_formatter, "major_label_policy": parts.labels,
-                 "axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None, **parts.label_style}  # fmt: skip
+        label = {
+            "ticker": self.ticker,
+            "formatter": parts.value_formatter,
+            "major_label_policy": parts.labels,
+            "axis_line_color": None,
+            "major_tick_line_color": None,
+            "minor_tick_line_color": None,
+            **parts.label_style,
+        }
         # Names stand left of the tracks and values right of them, both as labels of an axis.
         self.names = LinearAxis(major_label_standoff=8, **label)
         self.values = LinearAxis(major_label_standoff=8, **label)
-        self.track = HBar(y="y", left={"value": 0}, right={"value": 1}, height={"value": 0.56}, fill_color=palette.track, line_color=None)
+        self.track = HBar(
+            y="y", left={"value": 0}, right={"value": 1}, height={"value": 0.56}, fill_color=palette.track, line_color=None
+        )
         bar = HBar(y="y", left={"value": 0}, right="value", height={"value": 0.56}, fill_color={"field": "color"}, line_color=None)
         plot = parts.plot(x_range=self.x_range, y_range=self.y_range, min_border_top=2, min_border_bottom=6)
         plot.left, plot.right = [self.names], [self.values]
         plot.renderers = [renderer(self.source, self.track), renderer(self.source, bar)]
         return plot
 
-    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+    def _draw(self, lines: list[Line]) -> None:
         bars = [(line.name, value) for line in lines if (value := reduce(line, self.calculation)) is not None]
         bars.sort(key=lambda bar: -bar[1])
         self._bars = bars
         self._levels = [self.level(value) for _, value in bars]
         low = 0.0 if self.min is None else float(self.min)
-        high = self.max if self.max is not None else 100.0 if self.unit == "percent" else axis_for(low, max(value for _, value in bars), self.unit).high
+        high = (
+            self.max
+            if self.max is not None
+            else 100.0
+            if self.unit == "percent"
+            else axis_for(low, max(value for _, value in bars), self.unit).high
+        )
         share = [min(1.0, max(0.0, (value - low) / (high - low))) for _, value in bars]
         texts = [written(value, self.unit, self.decimals) for _, value in bars]
         ticks = [float(index) for index in range(len(bars))]
@@ -64,7 +79,7 @@ class BarPanel(Panel):
         self.source.data = {"y": [], "value": [], "color": []}
         self.names.major_label_overrides, self.values.major_label_overrides, self.ticker.ticks = {}, {}, []
 
-    def dress(self, theme: Theme) -> None:
+    def dress(self) -> None:
         self.track.fill_color = self.parts.palette.track
         self._show(list(self.source.data["value"]))
 

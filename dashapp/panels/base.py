@@ -15,7 +15,7 @@ from dashapp.contract.durations import humanize_ms
 from dashapp.contract.frames import Frame
 from dashapp.panels.card import Card
 from dashapp.panels.lines import Line, lines_of, newest_ms, reduce
-from dashapp.panels.palette import Level, Theme
+from dashapp.panels.palette import Level
 from dashapp.panels.parts import Parts
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MOST_LINES = 40
 STALE_AFTER_MS = 300_000
 
 
-class Panel(pn.viewable.Viewer):  # type: ignore[misc]
+class Panel(pn.viewable.Viewer):
     """One panel: give it frames with `update`; it changes its plot and card by the smallest messages.
 
     In a served document all panels share one `Parts`; alone, as in a notebook, a panel makes its own.
@@ -47,11 +47,15 @@ class Panel(pn.viewable.Viewer):  # type: ignore[misc]
     )
     min = param.Number(default=None, allow_None=True, doc="Lower end of the value axis or gauge.")
     max = param.Number(default=None, allow_None=True, doc="Upper end of the value axis or gauge.")
-    decimals = param.Integer(default=None, allow_None=True, bounds=(0, 6), doc="Digits after the point; as it reads best when None.")
+    decimals = param.Integer(
+        default=None, allow_None=True, bounds=(0, 6), doc="Digits after the point; as it reads best when None."
+    )
     stack = param.Boolean(default=False, doc="Areas on top of each other.")
     limit = param.Integer(default=None, allow_None=True, bounds=(1, 100), doc="Only the largest so many series.")
 
-    def __init__(self, queries: Sequence[tuple[Selection, str | None]], parts: Parts | None = None, panel_id: str = "", **params: Any) -> None:
+    def __init__(
+        self, queries: Sequence[tuple[Selection, str | None]], parts: Parts | None = None, panel_id: str = "", **params: Any
+    ) -> None:
         super().__init__(**params)
         #: The panel's queries in drawing order, each with its naming template.
         self.queries = list(queries)
@@ -93,12 +97,16 @@ class Panel(pn.viewable.Viewer):  # type: ignore[misc]
                 self._clear()
                 self.card.update(state="empty", since=None, headline={}, legend=[], notes=notes, message=self._nothing())
             return
-        self._draw(lines, start_ms, end_ms)
+        self._draw(lines)
         newest = newest_ms(lines)
         assert newest is not None
         stale = live and end_ms - newest > STALE_AFTER_MS + max(line.step_ms for line in lines)
         self.card.update(
-            state="stale" if stale else "live", since=float(newest) if stale else None, message="", notes=notes, legend=self._legend(lines)
+            state="stale" if stale else "live",
+            since=float(newest) if stale else None,
+            message="",
+            notes=notes,
+            legend=self._legend(lines),
         )
 
     def stale(self, since_ms: float, message: str) -> None:
@@ -119,37 +127,43 @@ class Panel(pn.viewable.Viewer):  # type: ignore[misc]
             told = f"the newest is {humanize_ms(now_ms - newest)} old" if newest is not None else "none was ever sent"
             self.card.message = f"{self._nothing()}; {told}"
 
-    def dress(self, theme: Theme) -> None:
-        """Colours of another theme. `parts` has it already; data stays as it is."""
+    def dress(self) -> None:
+        """Take the colours of the theme that `parts` has now; data stays as it is."""
 
     # -- what a kind of panel is -------------------------------------------------------------------------------
 
     def _build(self) -> Plot:
         raise NotImplementedError
 
-    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+    def _draw(self, lines: list[Line]) -> None:
         raise NotImplementedError
 
     def _clear(self) -> None:
         """Take the data off the plot."""
         raise NotImplementedError
 
-    def _legend(self, lines: list[Line]) -> list[list[str]]:
+    def _legend(self, lines: list[Line]) -> list[list[str]]:  # noqa: ARG002 - most kinds have none
         return []
 
     # -- shared ------------------------------------------------------------------------------------------------
 
     def _nothing(self) -> str:
-        return "no samples of " + " or ".join(dict.fromkeys(selection.described() for selection, _ in self.queries)) + " in this range"
+        return (
+            "no samples of " + " or ".join(dict.fromkeys(selection.described() for selection, _ in self.queries)) + " in this range"
+        )
+
+    @property
+    def thresholds(self) -> list[tuple[Level, float]]:
+        """The thresholds that are set."""
+        both: tuple[tuple[Level, float | None], ...] = (("warning", self.warning), ("critical", self.critical))
+        return [(name, float(value)) for name, value in both if value is not None]
 
     def level(self, value: float | None) -> Level:
         """How a value stands against the thresholds."""
-        if self.warning is None and self.critical is None:
+        if value is None or not self.thresholds:
             return "plain"
         # A critical value below the warning one means that low values are bad.
         falling = self.warning is not None and self.critical is not None and self.critical < self.warning
-        if value is None:
-            return "plain"
 
         def reached(threshold: float | None) -> bool:
             return threshold is not None and (value <= threshold if falling else value >= threshold)
@@ -160,7 +174,13 @@ class Panel(pn.viewable.Viewer):  # type: ignore[misc]
 def renderer(source: ColumnDataSource, glyph: Glyph, **options: Any) -> GlyphRenderer:
     """A renderer without the extra glyphs of selections and hovers, which no panel has."""
     return GlyphRenderer(
-        data_source=source, glyph=glyph, selection_glyph=None, nonselection_glyph=None, hover_glyph=None, muted_glyph=None, **options
+        data_source=source,
+        glyph=glyph,
+        selection_glyph=None,
+        nonselection_glyph=None,
+        hover_glyph=None,
+        muted_glyph=None,
+        **options,
     )
 
 

@@ -8,7 +8,7 @@ from bokeh.models import AnnularWedge, ColumnDataSource, Plot, Range1d
 
 from dashapp.panels.base import Panel, renderer
 from dashapp.panels.lines import Line, reduce
-from dashapp.panels.palette import Level, Theme
+from dashapp.panels.palette import Level
 from dashapp.panels.units import axis_for
 from dashapp.panels.units import parts as parts_of
 
@@ -63,12 +63,12 @@ class GaugePanel(Panel):
         low, high = self._ends()
         return _START - _SPAN * min(1.0, max(0.0, (value - low) / (high - low)))
 
-    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+    def _draw(self, lines: list[Line]) -> None:
         self._value = reduce(lines[0], self.calculation)
         self._level = self.level(self._value)
         number, suffix = parts_of(self._value, self.unit, self.decimals)
         self.card.headline = {"number": number, "suffix": suffix, "level": self._level}
-        self.dress(self.parts.theme)
+        self.dress()
         data = {"from": [_START], "to": [self._angle(self._value)] if self._value is not None else [_START]}
         if self.source.data != data:
             self.source.data = data
@@ -76,11 +76,10 @@ class GaugePanel(Panel):
     def _clear(self) -> None:
         self.source.data = {"from": [], "to": []}
 
-    def dress(self, theme: Theme) -> None:
+    def dress(self) -> None:
         palette = self.parts.palette
         self.arc.fill_color, self.track.fill_color = self._ink, palette.track
-        stops = [(float(value), palette.level(name)) for name, value in (("warning", self.warning), ("critical", self.critical)) if value is not None]
-        stops.sort()
+        stops = sorted((value, palette.level(name)) for name, value in self.thresholds)
         _, high = self._ends()
         ring = {
             "from": [self._angle(value) for value, _ in stops],

@@ -13,4 +13,8 @@ class LinePanel(TimePlot):
     kind = "line"
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
-        return [renderer(self.source, LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round"), name=f"s{index}")]
+        return [
+            renderer(
+                self.source, LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round"), name=f"s{index}"
+            )
+        ]

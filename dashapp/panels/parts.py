@@ -17,7 +17,6 @@ from bokeh.models.formatters import BasicTickFormatter
 
 from dashapp.panels.palette import PALETTES, Palette, Theme
 
-
 #: What the pages are set in; canvases don't inherit it.
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

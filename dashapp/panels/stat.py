@@ -10,7 +10,7 @@ from dashapp.panels.base import Panel, renderer
 from dashapp.panels.columns import bring
 from dashapp.panels.lines import Line, drawn, reduce, with_breaks
 from dashapp.panels.lines import on_grid as on
-from dashapp.panels.palette import Level, Theme
+from dashapp.panels.palette import Level
 from dashapp.panels.units import parts as parts_of
 
 
@@ -32,13 +32,13 @@ class StatPanel(Panel):
     def _ink(self) -> str:
         return self.color if self._level == "plain" and self.color else self.parts.palette.level(self._level)
 
-    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
+    def _draw(self, lines: list[Line]) -> None:
         line = lines[0]
         value = reduce(line, self.calculation)
         number, suffix = parts_of(value, self.unit, self.decimals)
         self._level = self.level(value)
         self.card.headline = {"number": number, "suffix": suffix, "level": self._level}
-        self.dress(self.parts.theme)
+        self.dress()
         times = with_breaks(line.times, [line])
         line = on(line, times)
         curve = drawn(line)
@@ -54,5 +54,5 @@ class StatPanel(Panel):
     def _clear(self) -> None:
         self.source.data = {name: np.empty(0) for name in self.source.data}
 
-    def dress(self, theme: Theme) -> None:
+    def dress(self) -> None:
         self.fill.fill_color = self.line.line_color = self._ink

@@ -9,11 +9,10 @@ import numpy as np
 from bokeh.models import ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
 from numpy.typing import NDArray
 
-from dashapp.contract.frames import Times
 from dashapp.panels.base import Panel
 from dashapp.panels.columns import bring
 from dashapp.panels.lines import Line, drawn, on_grid, reduce, with_breaks
-from dashapp.panels.palette import Theme, series_color
+from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import fixed_ticker
 from dashapp.panels.units import Axis, axis_for, hover_format, written
 
@@ -31,17 +30,20 @@ class TimePlot(Panel):
         plot = parts.plot(y_range=self.y_range, min_border_right=12, min_border_top=6)
         label = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None, **parts.label_style}
         self.x_axis = LinearAxis(
-            ticker=parts.time_ticker, formatter=parts.time_formatter, major_label_policy=parts.apart, major_label_standoff=4, **label
+            ticker=parts.time_ticker,
+            formatter=parts.time_formatter,
+            major_label_policy=parts.apart,
+            major_label_standoff=4,
+            **label,
         )
         self.ticker = fixed_ticker(())
         self.y_axis = LinearAxis(
             ticker=self.ticker, formatter=parts.value_formatter, major_label_policy=parts.labels, major_label_standoff=6, **label
         )
         self.grid = Grid(dimension=1, ticker=self.ticker, grid_line_color=palette.grid)
-        self.spans = {
+        self.spans: dict[Level, Span] = {
             name: Span(dimension="width", location=float(value), line_color=palette.level(name), line_dash=[4, 3], line_width=1)
-            for name, value in (("warning", self.warning), ("critical", self.critical))
-            if value is not None
+            for name, value in self.thresholds
         }
         plot.below, plot.left = [self.x_axis], [self.y_axis]
         plot.center = [self.grid, *self.spans.values()]
@@ -52,18 +54,22 @@ class TimePlot(Panel):
         """The renderers of the series at `index`, from back to front."""
         raise NotImplementedError
 
-    def _columns(self, lines: list[Line], times: Times) -> dict[str, Column]:
-        """The series' columns on these times."""
+    def _columns(self, lines: list[Line]) -> dict[str, Column]:
+        """The series' columns; the lines share their times."""
         columns = {}
         for index, line in enumerate(lines):
             columns[f"v{index}"], columns[f"y{index}"] = line.values, drawn(line)
         return columns
 
-    def _draw(self, lines: list[Line], start_ms: int, end_ms: int) -> None:
-        times = lines[0].times if len({id(line.times) for line in lines}) == 1 else np.unique(np.concatenate([line.times for line in lines]))
+    def _draw(self, lines: list[Line]) -> None:
+        times = (
+            lines[0].times
+            if len({id(line.times) for line in lines}) == 1
+            else np.unique(np.concatenate([line.times for line in lines]))
+        )
         times = with_breaks(times, lines)
         lines = [on_grid(line, times) for line in lines]
-        columns = {"t": times.astype(np.float64), **self._columns(lines, times)}
+        columns = {"t": times.astype(np.float64), **self._columns(lines)}
         bring(self.source, columns)
         names = tuple(line.name for line in lines)
         if names != self._names:
@@ -105,7 +111,7 @@ class TimePlot(Panel):
             for index, line in enumerate(lines)
         ]  # fmt: skip
 
-    def dress(self, theme: Theme) -> None:
+    def dress(self) -> None:
         palette = self.parts.palette
         for name, span in self.spans.items():
             span.line_color = palette.level(name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -14,20 +14,22 @@ from dashapp.accounts.accounts import Accounts
 from dashapp.api.app import create_api
 from dashapp.contract.accounts import Role, Scope, TokenRequest, User
 from dashapp.dashboards.store import Dashboards
+from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.pool import Database
 from dashapp.metrics.catalog import Catalog
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
 from dashapp.services import Services
 from dashapp.settings import Settings
+from tests.conftest import make_database
 
 ORIGIN = "http://dash.test"
 BASE = f"{ORIGIN}/api/v1"
 
 
-@pytest.fixture
-async def services(database: Database, tmp_path: Path) -> AsyncIterator[Services]:
-    settings = Settings(data_dir=tmp_path, _env_file=None)  # type: ignore[call-arg]
+@asynccontextmanager
+async def running(database: Database, data_dir: Path) -> AsyncIterator[Services]:
+    settings = Settings(data_dir=data_dir, _env_file=None)  # type: ignore[call-arg]
     ingest = Ingest(database, settings)
     await ingest.start()
     yield Services(
@@ -37,12 +39,22 @@ async def services(database: Database, tmp_path: Path) -> AsyncIterator[Services
     await ingest.stop()
 
 
-@pytest.fixture
-def app(services: Services) -> FastAPI:
+def mounted(services: Services) -> FastAPI:
     """The server's app, as far as the API is concerned."""
     server = FastAPI(openapi_url=None)
     server.mount("/api/v1", create_api(services))
     return server
+
+
+@pytest.fixture
+async def services(database: Database, tmp_path: Path) -> AsyncIterator[Services]:
+    async with running(database, tmp_path) as services:
+        yield services
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    return mounted(services)
 
 
 @pytest.fixture
@@ -86,7 +98,14 @@ async def world(app: FastAPI, services: Services) -> AsyncIterator[World]:
         yield World(app, services, stack)
 
 
-Person = Callable[[str], Awaitable[httpx.AsyncClient]]
+@pytest.fixture(scope="session")
+async def refused(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """A signed-in editor whose requests are all refused and so leave nothing: one database serves all those tests."""
+    database = Database(make_database(postgres))
+    await database.open()
+    async with running(database, tmp_path_factory.mktemp("refused")) as services, AsyncExitStack() as stack:
+        yield await World(mounted(services), services, stack).person("editor", "editor")
+    await database.close()
 
 
 @pytest.fixture

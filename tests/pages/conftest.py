@@ -112,12 +112,15 @@ async def open_dashboard(context: BrowserContext, url: str, *, ready: bool = Tru
     return page
 
 
-def series(name: str, tags: dict[str, str], values: list[float], *, step_s: int = 10, end_ms: int | None = None) -> list[dict[str, Any]]:
+def series(
+    name: str, tags: dict[str, str], values: list[float], *, step_s: int = 10, end_ms: int | None = None
+) -> list[dict[str, Any]]:
     """Points of one series that end now."""
     end = (end_ms or time.time_ns() // 1_000_000) // 1000 * 1000
     first = end - (len(values) - 1) * step_s * 1000
     return [
-        {"name": name, "tags": tags, "value": value, "timestamp": first + index * step_s * 1000} for index, value in enumerate(values)
+        {"name": name, "tags": tags, "value": value, "timestamp": first + index * step_s * 1000}
+        for index, value in enumerate(values)
     ]
 
 
@@ -131,7 +134,15 @@ def twelve(site: Site) -> Iterator[dict[str, Any]]:
     panels = []
     for index, kind in enumerate(kinds):
         wide = index >= 4
-        position = {"x": (index % 4) * 3, "y": 0, "w": 3, "h": 2} if not wide else {"x": (index % 2) * 6, "y": 2 + (index - 4) // 2 * 4, "w": 6, "h": 4}
-        options = {"unit": "percent", "groupBy": [] if kind in ("stat", "gauge") else ["host"], "thresholds": {"warning": 60, "critical": 90}}
+        position = (
+            {"x": (index % 4) * 3, "y": 0, "w": 3, "h": 2}
+            if not wide
+            else {"x": (index % 2) * 6, "y": 2 + (index - 4) // 2 * 4, "w": 6, "h": 4}
+        )
+        options = {
+            "unit": "percent",
+            "groupBy": [] if kind in ("stat", "gauge") else ["host"],
+            "thresholds": {"warning": 60, "critical": 90},
+        }
         panels.append({"title": f"Panel {index + 1}", "type": kind, "query": "demo.load", "options": options, "position": position})
     yield site.create("Twelve", panels, isPublic=True)

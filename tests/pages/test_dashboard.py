@@ -20,7 +20,8 @@ _COUNT = _MARK.replace("for (const canvas of found) canvas.dashappMark = true; r
                        "return [found.filter((c) => c.dashappMark).length, found.length];")  # fmt: skip
 #: Pixels of a panel's canvases that aren't transparent.
 _INK = """(id) => { let ink = 0; const walk = (root) => { for (const el of root.querySelectorAll('*')) {
-  if (el.tagName === 'CANVAS' && el.width && el.height) { const d = el.getContext('2d').getImageData(0, 0, el.width, el.height).data;
+  if (el.tagName === 'CANVAS' && el.width && el.height) { const d = el.getContext('2d')
+      .getImageData(0, 0, el.width, el.height).data;
     for (let i = 3; i < d.length; i += 4) if (d[i]) ink++; }
   if (el.shadowRoot) walk(el.shadowRoot); } };
   walk(document.querySelector(`[data-panel-id="${id}"]`)); return ink; }"""
@@ -36,7 +37,9 @@ async def _root_of(page: Page, panel: dict[str, Any]) -> str:
     return next(root for root, place in boot.items() if place == f"plot-{panel['id']}")
 
 
-async def test_twelve_panels_are_drawn_and_no_request_leaves_the_machine(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+async def test_twelve_panels_are_drawn_and_no_request_leaves_the_machine(
+    signed_in: BrowserContext, site: Site, twelve: dict[str, Any]
+) -> None:
     asked: list[Request] = []
     signed_in.on("request", lambda request: asked.append(request))
     problems: list[str] = []
@@ -47,21 +50,28 @@ async def test_twelve_panels_are_drawn_and_no_request_leaves_the_machine(signed_
     await expect(page.locator('[data-panel-id][data-state="live"]')).to_have_count(12)
     for panel in twelve["panels"]:
         assert await page.evaluate(_INK, panel["id"]) > 300, f"{panel['title']} has an empty canvas"
-    assert {urlsplit(request.url).netloc for request in asked if not request.url.startswith(("data:", "blob:"))} == {urlsplit(site.url).netloc}
+    assert {urlsplit(request.url).netloc for request in asked if not request.url.startswith(("data:", "blob:"))} == {
+        urlsplit(site.url).netloc
+    }
     assert problems == []
 
 
 async def test_a_drag_moves_a_panel_and_a_reload_shows_it_there(signed_in: BrowserContext, site: Site) -> None:
-    board = site.create("Drag", [
-        {"title": "One", "type": "stat", "query": "demo.load", "position": {"x": 0, "y": 0, "w": 4, "h": 2}},
-        {"title": "Two", "type": "stat", "query": "demo.load", "position": {"x": 4, "y": 0, "w": 4, "h": 2}},
-    ])  # fmt: skip
+    board = site.create(
+        "Drag",
+        [
+            {"title": "One", "type": "stat", "query": "demo.load", "position": {"x": 0, "y": 0, "w": 4, "h": 2}},
+            {"title": "Two", "type": "stat", "query": "demo.load", "position": {"x": 4, "y": 0, "w": 4, "h": 2}},
+        ],
+    )
     one = board["panels"][0]
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}")
     handle = frame(page, one).locator('[data-role="drag"]')
     await _drag(page, handle, 700, 0)
     await expect(page.locator(".toast")).to_contain_text("Layout saved")
-    stored = {panel["title"]: panel["position"] for panel in site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["panels"]}
+    stored = {
+        panel["title"]: panel["position"] for panel in site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["panels"]
+    }
     assert stored["One"]["x"] > 4
     await page.reload()
     await page.wait_for_function("performance.getEntriesByName('dashapp-ready').length > 0")
@@ -70,7 +80,9 @@ async def test_a_drag_moves_a_panel_and_a_reload_shows_it_there(signed_in: Brows
     await _drag(page, frame(page, one).locator('[data-role="drag"]'), -900, 0)
     await page.locator(".toast button", has_text="Undo").click()
     await expect(page.locator(".toast")).to_contain_text("Layout restored")
-    again = {panel["title"]: panel["position"] for panel in site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["panels"]}
+    again = {
+        panel["title"]: panel["position"] for panel in site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["panels"]
+    }
     assert again == stored
 
 
@@ -85,9 +97,12 @@ async def _drag(page: Page, handle: Any, dx: int, dy: int) -> None:
 
 
 async def test_somebody_elses_change_is_not_overwritten(signed_in: BrowserContext, site: Site) -> None:
-    board = site.create("Conflict", [
-        {"title": "One", "type": "stat", "query": "demo.load", "position": {"x": 0, "y": 0, "w": 4, "h": 2}},
-    ])  # fmt: skip
+    board = site.create(
+        "Conflict",
+        [
+            {"title": "One", "type": "stat", "query": "demo.load", "position": {"x": 0, "y": 0, "w": 4, "h": 2}},
+        ],
+    )
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}")
     assert site.api.put(f"/api/v1/dashboards/{board['id']}", json={"description": "changed meanwhile"}).status_code == 200
     await _drag(page, frame(page, board["panels"][0]).locator('[data-role="drag"]'), 700, 0)
@@ -107,10 +122,25 @@ async def test_viewers_drag_nothing(anonymous: BrowserContext, site: Site, twelv
 async def test_a_new_sample_appears_without_a_new_canvas_and_the_axis_slides(signed_in: BrowserContext, site: Site) -> None:
     # Ends a while ago, so that the new sample has a bucket of its own.
     site.post(series("demo.stream", {"host": "a"}, [5.0] * 30, end_ms=time.time_ns() // 1_000_000 - 30_000))
-    board = site.create("Stream", [
-        {"title": "Line", "type": "line", "query": "demo.stream", "options": {"unit": "percent"}, "position": {"x": 0, "y": 0, "w": 6, "h": 4}},
-        {"title": "Number", "type": "stat", "query": "demo.stream", "options": {"unit": "percent"}, "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
-    ])  # fmt: skip
+    board = site.create(
+        "Stream",
+        [
+            {
+                "title": "Line",
+                "type": "line",
+                "query": "demo.stream",
+                "options": {"unit": "percent"},
+                "position": {"x": 0, "y": 0, "w": 6, "h": 4},
+            },
+            {
+                "title": "Number",
+                "type": "stat",
+                "query": "demo.stream",
+                "options": {"unit": "percent"},
+                "position": {"x": 6, "y": 0, "w": 6, "h": 4},
+            },
+        ],
+    )
     line, number = board["panels"]
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?from=now-15m&refresh=1s")
     await expect(frame(page, number).locator(".headline")).to_have_text("5.0%")
@@ -122,7 +152,9 @@ async def test_a_new_sample_appears_without_a_new_canvas_and_the_axis_slides(sig
     site.post([{"name": "demo.stream", "tags": {"host": "a"}, "value": 77.0}])
     await expect(frame(page, number).locator(".headline")).to_have_text("77%")
     await expect(frame(page, line).locator(".legend tbody tr td").nth(1)).to_have_text("77%")
-    await page.wait_for_function("([id, last]) => Array.from(Bokeh.index[id].model.renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]])
+    await page.wait_for_function(
+        "([id, last]) => Array.from(Bokeh.index[id].model.renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]]
+    )
     assert await page.evaluate(_COUNT) == [marked, marked]
     assert await page.evaluate("(id) => Bokeh.index[id].model.x_range.start", root) > start
 
@@ -130,7 +162,18 @@ async def test_a_new_sample_appears_without_a_new_canvas_and_the_axis_slides(sig
 async def test_late_and_corrected_samples_reach_an_open_page(signed_in: BrowserContext, site: Site) -> None:
     now = time.time_ns() // 1_000_000
     site.post(series("demo.late", {}, [1.0] * 60, end_ms=now))
-    board = site.create("Late", [{"title": "Most", "type": "stat", "query": "demo.late", "options": {"calculation": "max"}, "position": {"x": 0, "y": 0, "w": 6, "h": 4}}])
+    board = site.create(
+        "Late",
+        [
+            {
+                "title": "Most",
+                "type": "stat",
+                "query": "demo.late",
+                "options": {"calculation": "max"},
+                "position": {"x": 0, "y": 0, "w": 6, "h": 4},
+            }
+        ],
+    )
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?from=now-15m&refresh=1s")
     await expect(page.locator(".headline")).to_have_text("1.00")
     site.post([{"name": "demo.late", "value": 8.0, "timestamp": now - 8 * 60_000}])
@@ -142,7 +185,9 @@ async def test_ranges_and_refresh_live_in_the_link(signed_in: BrowserContext, si
     root = await _root_of(page, twelve["panels"][4])
     await page.locator('[data-picker="range"] button').click()
     await page.locator('[data-picker="range"] li', has_text="Last 15 minutes").click()
-    await page.wait_for_function("(id) => { const r = Bokeh.index[id].model.x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root)
+    await page.wait_for_function(
+        "(id) => { const r = Bokeh.index[id].model.x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
+    )
     await page.locator('[data-picker="refresh"] button').press("Enter")
     await page.keyboard.press("Home")
     await page.keyboard.press("Enter")
@@ -159,10 +204,19 @@ async def test_a_range_that_cannot_be_read_says_so(signed_in: BrowserContext, si
 
 
 async def test_one_failing_panel_leaves_the_others_alone(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
-    board = site.create("Failing", [
-        {"title": "Bad", "type": "line", "query": "demo.load", "options": {"step": "1s", "groupBy": ["host"]}, "position": {"x": 0, "y": 0, "w": 6, "h": 4}},
-        {"title": "Good", "type": "stat", "query": "demo.load", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
-    ])  # fmt: skip
+    board = site.create(
+        "Failing",
+        [
+            {
+                "title": "Bad",
+                "type": "line",
+                "query": "demo.load",
+                "options": {"step": "1s", "groupBy": ["host"]},
+                "position": {"x": 0, "y": 0, "w": 6, "h": 4},
+            },
+            {"title": "Good", "type": "stat", "query": "demo.load", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
+        ],
+    )
     bad, good = board["panels"]
     # Three series at a step of one second over six days are more than a million points.
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?from=now-6d")
@@ -177,14 +231,25 @@ async def test_one_failing_panel_leaves_the_others_alone(signed_in: BrowserConte
 
 async def test_a_panel_without_samples_says_why(signed_in: BrowserContext, site: Site) -> None:
     site.post(series("demo.old", {"host": "a"}, [1.0], end_ms=time.time_ns() // 1_000_000 - 3 * 3_600_000))
-    board = site.create("Empty", [
-        {"title": "Old", "type": "line", "query": "demo.old", "options": {"tags": {"host": "a"}}, "position": {"x": 0, "y": 0, "w": 6, "h": 4}},
-        {"title": "Never", "type": "line", "query": "demo.never", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
-    ])  # fmt: skip
+    board = site.create(
+        "Empty",
+        [
+            {
+                "title": "Old",
+                "type": "line",
+                "query": "demo.old",
+                "options": {"tags": {"host": "a"}},
+                "position": {"x": 0, "y": 0, "w": 6, "h": 4},
+            },
+            {"title": "Never", "type": "line", "query": "demo.never", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
+        ],
+    )
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}")
     old, never = (frame(page, panel) for panel in board["panels"])
     await expect(old).to_have_attribute("data-state", "empty")
-    await expect(old.locator(".panel-message p")).to_have_text("No samples of demo.old with host=a in this range; the newest is 3 h old.")
+    await expect(old.locator(".panel-message p")).to_have_text(
+        "No samples of demo.old with host=a in this range; the newest is 3 h old."
+    )
     await expect(never.locator(".panel-message p")).to_have_text("No samples of demo.never in this range; none was ever sent.")
 
 
@@ -207,7 +272,9 @@ async def test_the_database_away_and_back(signed_in: BrowserContext, site: Site,
     await expect(page.locator(".legend tbody tr td:nth-child(4)").first).to_have_text("99%")
 
 
-async def test_a_phone_shows_one_column_and_changes_no_layout(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+async def test_a_phone_shows_one_column_and_changes_no_layout(
+    signed_in: BrowserContext, site: Site, twelve: dict[str, Any]
+) -> None:
     before = site.api.get(f"/api/v1/dashboards/{twelve['id']}").json()["data"]
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
     await page.set_viewport_size({"width": 390, "height": 844})
@@ -219,7 +286,9 @@ async def test_a_phone_shows_one_column_and_changes_no_layout(signed_in: Browser
     assert site.api.get(f"/api/v1/dashboards/{twelve['id']}").json()["data"] == before
 
 
-async def test_the_theme_switches_without_data_and_is_remembered(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+async def test_the_theme_switches_without_data_and_is_remembered(
+    signed_in: BrowserContext, site: Site, twelve: dict[str, Any]
+) -> None:
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}?refresh=off")
     received: list[int] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(len(data))))
