@@ -1,0 +1,76 @@
+"""A store whose clock the test moves: ingest, reader and storage job on a fresh database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dashapp.contract.metrics import MetricQuery, Point, Selection
+from dashapp.contract.frames import Frame
+from dashapp.contract.timerange import from_ms
+from dashapp.database.pool import Database
+from dashapp.metrics.catalog import Catalog
+from dashapp.metrics.clock import system_clock
+from dashapp.metrics.ingest import Ingest
+from dashapp.metrics.query import Reader
+from dashapp.metrics.rollups.jobs import StorageJobs
+from dashapp.settings import Settings
+from tests.metrics.model import ManualClock
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+
+
+@dataclass
+class Store:
+    database: Database
+    settings: Settings
+    clock: ManualClock
+    ingest: Ingest
+    reader: Reader
+    jobs: StorageJobs
+    catalog: Catalog
+
+    async def write(self, name: str, *samples: tuple[int, float], **tags: str) -> int:
+        return await self.ingest.write([Point(name=name, value=value, tags=tags, timestamp=time) for time, value in samples])
+
+    async def ask(self, name: str, start: int, end: int, **how: object) -> Frame:
+        selection = Selection(query=name, **{key: value for key, value in how.items() if key not in ("step", "max_points")})
+        query = MetricQuery.over(selection, start, end, **{key: how[key] for key in ("step", "max_points") if key in how})
+        return await self.reader.frame(query)
+
+    async def rows(self, statement: str, *values: object) -> list[dict[str, object]]:
+        async with self.database.connection() as connection:
+            return await (await connection.execute(statement, values)).fetchall()
+
+    async def value(self, statement: str, *values: object) -> object:
+        return next(iter((await self.rows(statement, *values))[0].values()))
+
+    async def watermark(self, now_ms: int) -> None:
+        """Put the watermarks where a refresh at `now_ms` last stood: the migration sets them to the machine's clock."""
+        await self.rows(
+            "UPDATE rollup_watermarks SET watermark = date_trunc('hour', %s::timestamptz) RETURNING level", from_ms(now_ms)
+        )
+
+    def process(self) -> Ingest:
+        """The ingest of another process on the same database."""
+        return Ingest(self.database, self.settings, clock=self.clock)
+
+
+def make_store(database: Database, clock: ManualClock, **settings: object) -> Store:
+    chosen = Settings(_env_file=None, data_dir=Path("unused"), **settings)  # type: ignore[call-arg]
+    return Store(
+        database, chosen, clock, Ingest(database, chosen, clock=clock), Reader(database, chosen, clock=clock),
+        StorageJobs(database, chosen, clock=clock), Catalog(database),
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[Store]:
+    """A store at the machine's own time, which stands still."""
+    made = make_store(database, ManualClock(system_clock()))
+    await made.ingest.start()
+    yield made
+    await made.ingest.stop()
