@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.contract.frames import Frame
+from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.contract.timerange import from_ms
 from dashapp.database.pool import Database
 from dashapp.metrics.catalog import Catalog
