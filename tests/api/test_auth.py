@@ -51,8 +51,8 @@ async def test_bad_credentials_and_too_many_of_them(client: httpx.AsyncClient, a
 
 
 @pytest.mark.parametrize("body", [{}, {"email": "a@b"}, {"email": 1, "password": "x"}, {"email": "a\x00@b", "password": "x"}, []])
-async def test_bad_bodies(client: httpx.AsyncClient, body: object) -> None:
-    assert failed(await client.post("/auth/login", json=body), 400, "VALIDATION_ERROR")
+async def test_bad_bodies(refused: httpx.AsyncClient, body: object) -> None:
+    assert failed(await refused.post("/auth/login", json=body), 400, "VALIDATION_ERROR")
 
 
 class TestTokens:
@@ -84,12 +84,12 @@ class TestTokens:
             ({"name": "a", "scope": "read", "admin": True}, "admin"),
         ],
     )
-    async def test_bad_requests(self, editor: httpx.AsyncClient, body: object, field: str) -> None:
-        assert field in failed(await editor.post("/auth/tokens", json=body), 400, "VALIDATION_ERROR")
+    async def test_bad_requests(self, refused: httpx.AsyncClient, body: object, field: str) -> None:
+        assert field in failed(await refused.post("/auth/tokens", json=body), 400, "VALIDATION_ERROR")
 
     @pytest.mark.parametrize("header", ["", "Bearer", "Bearer nonsense", "Basic YWRhOmFkYQ==", "Bearer ü" * 100])
-    async def test_a_bad_token_is_not_made_good_by_a_cookie(self, editor: httpx.AsyncClient, header: str) -> None:
-        answer = await editor.get("/auth/me", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item]
+    async def test_a_bad_token_is_not_made_good_by_a_cookie(self, refused: httpx.AsyncClient, header: str) -> None:
+        answer = await refused.get("/auth/me", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item]
         failed(answer, 401, "UNAUTHORIZED")
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
@@ -105,14 +105,14 @@ class TestForeignPages:
     )
 
     @pytest.mark.parametrize("headers", FOREIGN)
-    async def test_change_nothing_with_the_visitors_cookie(self, editor: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    async def test_change_nothing_with_the_visitors_cookie(self, refused: httpx.AsyncClient, headers: dict[str, str]) -> None:
         for method, path in (
             ("POST", "/dashboards"), ("PUT", f"/dashboards/{uuid4()}"), ("DELETE", f"/dashboards/{uuid4()}"),
             ("POST", "/metrics"), ("POST", "/auth/tokens"), ("POST", "/auth/logout"), ("POST", "/query/batch"),
         ):  # fmt: skip
-            answer = await editor.request(method, path, json={"name": "x"}, headers=headers)
+            answer = await refused.request(method, path, json={"name": "x"}, headers=headers)
             failed(answer, 403, "FORBIDDEN")
-        assert (await editor.get("/dashboards", headers=headers)).json()["meta"]["total"] == 0
+        assert (await refused.get("/dashboards", headers=headers)).json()["meta"]["total"] == 0
 
     @pytest.mark.parametrize("headers", FOREIGN)
     async def test_sign_nobody_in(self, client: httpx.AsyncClient, ada: User, headers: dict[str, str]) -> None:

@@ -118,9 +118,9 @@ class TestLayout:
         ({"name": "x", "panels": [PANEL] * 101}, "panels"),
     ],
 )
-async def test_bad_dashboards_make_nothing(editor: httpx.AsyncClient, body: object, field: str) -> None:
-    assert field in failed(await editor.post("/dashboards", json=body), 400, "VALIDATION_ERROR")
-    assert (await editor.get("/dashboards")).json()["meta"]["total"] == 0
+async def test_bad_dashboards_make_nothing(refused: httpx.AsyncClient, body: object, field: str) -> None:
+    assert field in failed(await refused.post("/dashboards", json=body), 400, "VALIDATION_ERROR")
+    assert (await refused.get("/dashboards")).json()["meta"]["total"] == 0
 
 
 class TestWhoMay:

@@ -14,7 +14,7 @@ from tests.api.conftest import failed
 from tests.api.test_metrics import T0, iso, over, point, points
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def samples(editor: httpx.AsyncClient) -> None:
     """Hosts a and b: a in minutes 0 and 2, b in minute 2."""
     batch = [
@@ -25,6 +25,7 @@ async def samples(editor: httpx.AsyncClient) -> None:
 
 
 class TestSingle:
+    @pytest.mark.usefixtures("samples")
     async def test_points_are_bucket_starts_and_empty_buckets_absent(self, viewer: httpx.AsyncClient) -> None:
         answer = (await viewer.post("/query", json=over())).json()["data"]
         assert answer["data"] == [{"time": iso(T0), "value": 2.0}, {"time": iso(T0 + 120_000), "value": 6.0}]
@@ -34,9 +35,11 @@ class TestSingle:
         }  # fmt: skip
 
     @pytest.mark.parametrize(("aggregation", "values"), [("min", [1, 5]), ("max", [3, 7]), ("sum", [4, 12]), ("count", [2, 2])])
+    @pytest.mark.usefixtures("samples")
     async def test_aggregations(self, viewer: httpx.AsyncClient, aggregation: str, values: list[float]) -> None:
         assert [p["value"] for p in await points(viewer, aggregation=aggregation)] == values
 
+    @pytest.mark.usefixtures("samples")
     async def test_tags_filter_and_the_range_is_half_open(self, viewer: httpx.AsyncClient) -> None:
         assert await points(viewer, tags={"host": "b"}) == [{"time": iso(T0 + 120_000), "value": 7.0}]
         assert await points(viewer, minutes=2) == [{"time": iso(T0), "value": 2.0}]
@@ -59,15 +62,20 @@ class TestSingle:
             ({"tags": {"host": "\x00"}}, "tags"),
             ({"function": "rate"}, "function"),
             ({"groupBy": ["host"]}, "groupBy"),
-            ({"start": "1970-01-01T00:00:00Z", "step": "1s"}, "step"),
         ],
     )
-    async def test_bad_queries(self, viewer: httpx.AsyncClient, change: dict[str, Any], field: str) -> None:
-        answer = await viewer.post("/query", json={**over(), **change})
+    async def test_bad_queries(self, refused: httpx.AsyncClient, change: dict[str, Any], field: str) -> None:
+        answer = await refused.post("/query", json={**over(), **change})
         assert set(failed(answer, 400, "VALIDATION_ERROR")) == {field}, answer.text
+
+    @pytest.mark.usefixtures("samples")
+    async def test_an_answer_that_would_be_too_large(self, viewer: httpx.AsyncClient) -> None:
+        answer = await viewer.post("/query", json=over(start="1970-01-01T00:00:00Z", step="1s"))
+        assert set(failed(answer, 400, "VALIDATION_ERROR")) == {"step"}
 
 
 class TestBatch:
+    @pytest.mark.usefixtures("samples")
     async def test_answers_each_under_its_id(self, viewer: httpx.AsyncClient) -> None:
         queries = [
             {"id": "all", **over(), "aggregation": "sum"},
@@ -86,6 +94,7 @@ class TestBatch:
         assert data["all"]["meta"]["step"] == "1m"
         assert (data["none"]["times"], data["none"]["series"]) == ([], [])
 
+    @pytest.mark.usefixtures("samples")
     async def test_a_failing_query_fails_alone(self, viewer: httpx.AsyncClient) -> None:
         queries = [
             {"id": "good", **over()},
@@ -125,8 +134,8 @@ class TestBatch:
             ({"queries": {"id": "a"}}, "queries"),
         ],
     )
-    async def test_bad_batches(self, viewer: httpx.AsyncClient, body: object, field: str) -> None:
-        answer = await viewer.post("/query/batch", json=body)
+    async def test_bad_batches(self, refused: httpx.AsyncClient, body: object, field: str) -> None:
+        answer = await refused.post("/query/batch", json=body)
         assert set(failed(answer, 400, "VALIDATION_ERROR")) == {field}, answer.text
 
 
