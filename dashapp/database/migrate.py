@@ -19,10 +19,14 @@ _MIGRATION_LOCK = 0x6461736861
 
 
 def sqlalchemy_url(url: str) -> str:
+    """
+    Raises:
+        StartupError: the URL is of another kind of database.
+    """
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url[len(scheme) :]
-    return url
+    raise StartupError("DASHAPP_DATABASE_URL can't be read; write postgresql://user:password@host:5432/name.")
 
 
 def masked(url: str) -> str:
@@ -38,8 +42,9 @@ def engine_for(url: str) -> sa.Engine:
     Raises:
         StartupError: the URL can't be read.
     """
+    known = sqlalchemy_url(url)
     try:
-        return sa.create_engine(sqlalchemy_url(url), poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
+        return sa.create_engine(known, poolclass=sa.NullPool, connect_args={"connect_timeout": 5})
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError):
         raise StartupError("DASHAPP_DATABASE_URL can't be read; write postgresql://user:password@host:5432/name.") from None
 

@@ -16,12 +16,13 @@ from panel.io.fastapi import add_applications
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket
 
+from dashapp.accounts.browser import same_origin
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
 from dashapp.errors import DashappError, NotFound, ValidationFailed
 from dashapp.live.hub import now_ms
-from dashapp.pages.sockets import keep_gate, same_origin
+from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import render
 from dashapp.pages.view import DashboardView
 from dashapp.pages.visitor import theme_of, to_login, visitor
@@ -110,7 +111,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     handlers["doc"] = DocHandler(application, context)
 
     async def gate(socket: WebSocket) -> str | None:
-        if not same_origin(socket.headers.get("origin"), socket.headers.get("host"), services.settings.base_url):
+        if not same_origin(socket.headers, base_url=services.settings.base_url):
             return f"pages of {socket.headers.get('origin')} may not open it"
         try:
             user = await visitor(socket, services)

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
+from dashapp.accounts.browser import COOKIE, expired_cookie, same_origin, session_cookie
 from dashapp.errors import DashappError, Forbidden, RateLimited, Unauthorized
-from dashapp.pages.sockets import same_origin
 from dashapp.pages.templates import page
-from dashapp.pages.visitor import COOKIE, address_of, local_path, set_session_cookie, visitor
+from dashapp.pages.visitor import address_of, local_path, visitor
 
 if TYPE_CHECKING:
     from dashapp.services import Services
@@ -47,9 +47,7 @@ def create_router(services: Services) -> APIRouter:
         except (Unauthorized, RateLimited) as error:
             problem = str(error) if isinstance(error, RateLimited) else "This e-mail and password don't match an account."
             return form(request, email=email, problem=problem, following=following, status=error.status)
-        response = RedirectResponse(following, 303)
-        set_session_cookie(response, request, secret)
-        return response
+        return _entered(request, following, secret)
 
     @router.get("/signin")
     async def redeem(request: Request, token: str = "") -> Response:
@@ -68,10 +66,7 @@ def create_router(services: Services) -> APIRouter:
                 request, problem="This sign-in link was used already or is too old; start dashapp again for a new one.",
                 following=following, status=401,
             )  # fmt: skip
-        response = RedirectResponse(following, 303)
-        set_session_cookie(response, request, secret)
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+        return _entered(request, following, secret)
 
     @router.post("/logout")
     async def logout(request: Request) -> Response:
@@ -79,18 +74,22 @@ def create_router(services: Services) -> APIRouter:
         if secret := request.cookies.get(COOKIE):
             await services.accounts.logout(secret)
         response = RedirectResponse("/login", 303)
-        response.delete_cookie(COOKIE)
+        response.headers["Set-Cookie"] = expired_cookie(secure=request.url.scheme == "https")
         return response
 
     return router
 
 
+def _entered(request: Request, following: str, secret: str) -> Response:
+    response = RedirectResponse(following, 303)
+    response.headers["Set-Cookie"] = session_cookie(secret, secure=request.url.scheme == "https")
+    # The one-time token in the address is nobody else's business, used or not.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 def _refuse_foreign(request: Request, services: Services) -> None:
-    origin = request.headers.get("origin")
-    if (
-        not same_origin(None if origin == "null" else origin, request.headers.get("host"), services.settings.base_url)
-        or origin == "null"
-    ):
+    if not same_origin(request.headers, base_url=services.settings.base_url):
         raise Forbidden("sign-in and sign-out come from dashapp's own pages only.")
 
 

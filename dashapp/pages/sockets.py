@@ -12,12 +12,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.protocol.exceptions import ProtocolError
-from bokeh.util.token import get_session_id
+from bokeh.util.token import check_token_signature, get_session_id
 from bokeh_fastapi.handler import WSHandler
 from starlette.websockets import WebSocket
 
@@ -55,8 +54,10 @@ async def _guarded_connect(self: Any, websocket: WebSocket) -> None:
 
 
 def _known_session(handler: Any, token: str) -> bool:
+    application = handler.application
     try:
-        return get_session_id(token) in handler.application_context._sessions
+        signed = check_token_signature(token, signed=application.sign_sessions, secret_key=application.secret_key)
+        return signed and get_session_id(token) in handler.application_context._sessions
     except Exception:  # a token that isn't one
         return False
 
@@ -72,14 +73,6 @@ def keep_gate(application: BokehFastAPI, gate: Gate) -> None:
 def open_sessions(application: BokehFastAPI) -> int:
     """Page sessions held, with a viewer or waiting to be dropped."""
     return sum(len(context._sessions) for context in application._applications.values())
-
-
-def same_origin(origin: str | None, host: str | None, base_url: str) -> bool:
-    """Whether a browser's Origin is this server's own. Programs send none, and carry no cookie by accident."""
-    if origin is None:
-        return True
-    netloc = urlsplit(origin).netloc.lower()
-    return bool(netloc) and netloc in {(host or "").lower(), urlsplit(base_url).netloc.lower()}
 
 
 @contextmanager

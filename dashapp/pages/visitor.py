@@ -8,14 +8,14 @@ from urllib.parse import quote, urlsplit
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
+from dashapp.accounts.browser import COOKIE
+
 if TYPE_CHECKING:
     from dashapp.contract.accounts import User
     from dashapp.panels.palette import Theme
     from dashapp.services import Services
 
-COOKIE = "dashapp_session"
 THEME_COOKIE = "dashapp_theme"
-_COOKIE_DAYS = 30
 
 
 async def visitor(connection: HTTPConnection, services: Services) -> User | None:
@@ -43,12 +43,6 @@ def local_path(text: str | None) -> str:
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or (text or "/")[:2] in ("//", "/\\"):
         return "/"
     return text or "/"
-
-
-def set_session_cookie(response: Response, request: Request, secret: str) -> None:
-    response.set_cookie(
-        COOKIE, secret, max_age=_COOKIE_DAYS * 86_400, httponly=True, samesite="lax", secure=request.url.scheme == "https"
-    )  # fmt: skip
 
 
 def address_of(request: Request) -> str:

@@ -1,0 +1,123 @@
+"""Signing in and out, and who is refused: over HTTP, in a browser, and on the websocket."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.async_api import BrowserContext, expect
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Subprotocol
+
+from tests.pages.conftest import PASSWORD, Site, open_dashboard, sign_in
+
+
+@pytest.fixture
+def board(site: Site) -> str:
+    panel = {"title": "P", "type": "stat", "query": "demo.signin", "position": {"x": 0, "y": 0, "w": 4, "h": 2}}
+    return str(site.create("Private", [panel])["id"])
+
+
+async def test_the_form_signs_in_and_leads_where_one_wanted_to_go(anonymous: BrowserContext, site: Site, board: str) -> None:
+    page = await anonymous.new_page()
+    await page.goto(f"{site.url}/d/{board}?from=now-6h")
+    await expect(page).to_have_url(re.compile("/login"))
+    await page.fill('[name="email"]', "admin@example.org")
+    await page.fill('[name="password"]', "wrong")
+    await page.press('[name="password"]', "Enter")
+    await expect(page.locator('[role="alert"]')).to_contain_text("don't match")
+    assert await page.input_value('[name="email"]') == "admin@example.org"
+    await page.fill('[name="password"]', PASSWORD)
+    await page.press('[name="password"]', "Enter")
+    await expect(page).to_have_url(re.compile(f"/d/{board}"))
+    assert "from=now-6h" in page.url
+    await page.locator('form[action="/logout"] button').click()
+    await expect(page).to_have_url(re.compile("/login"))
+    await page.goto(f"{site.url}/")
+    await expect(page).to_have_url(re.compile("/login"))
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
+def test_sign_in_leads_nowhere_else(site: Site, elsewhere: str) -> None:
+    fields = {"email": "admin@example.org", "password": PASSWORD, "next": elsewhere}
+    answer = httpx.post(f"{site.url}/login", data=fields, headers={"Origin": site.url})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(site: Site) -> None:
+    answer = httpx.post(
+        f"{site.url}/login", data={"email": "admin@example.org", "password": PASSWORD}, headers={"Origin": site.url}
+    )
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+def test_another_sites_form_signs_nobody_in_or_out(site: Site) -> None:
+    for path in ("/login", "/logout"):
+        answer = httpx.post(f"{site.url}{path}", data={"email": "a", "password": "b"}, headers={"Origin": "https://evil.example"})
+        assert answer.status_code == 403
+
+
+def test_pages_refuse_who_is_not_signed_in(site: Site, board: str) -> None:
+    for path in ("/", f"/d/{board}"):
+        answer = httpx.get(f"{site.url}{path}")
+        assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login")
+    assert httpx.get(f"{site.url}/nowhere").status_code == 404
+
+
+async def test_a_private_dashboard_is_unknown_to_others(anonymous: BrowserContext, site: Site, board: str) -> None:
+    await sign_in(anonymous, site.url, "viewer@example.org")
+    page = await anonymous.new_page()
+    for path in (board, "00000000-0000-0000-0000-000000000000", "not-an-id"):
+        answer = await page.goto(f"{site.url}/d/{path}")
+        assert answer is not None
+        assert answer.status == 404
+        await expect(page.locator("h2")).to_have_text("Not found")
+    await page.goto(f"{site.url}/")
+    assert "Private" not in await page.content()
+
+
+async def _token(context: BrowserContext, site: Site, board: str) -> tuple[str, str]:
+    """A page's session token and the browser's cookie."""
+    answer = await context.request.get(f"{site.url}/d/{board}")
+    token = re.search(r'"token":"([^"]+)"', await answer.text())
+    assert token
+    cookies = {cookie.get("name"): cookie.get("value") for cookie in await context.cookies()}
+    return token[1], f"dashapp_session={cookies['dashapp_session']}"
+
+
+async def _opens(site: Site, board: str, token: str, headers: dict[str, str]) -> bool:
+    url = f"{site.url.replace('http', 'ws')}/d/{board}/ws"
+    try:
+        async with connect(url, subprotocols=[Subprotocol("bokeh"), Subprotocol(token)], additional_headers=headers) as socket:
+            return bool(await socket.recv())
+    except InvalidStatus as refused:
+        if refused.response.status_code == 403:
+            return False
+        raise
+
+
+async def test_the_websocket_asks_for_origin_sign_in_permission_and_a_live_session(
+    signed_in: BrowserContext, site: Site, board: str
+) -> None:
+    token, cookie = await _token(signed_in, site, board)
+    assert not await _opens(site, board, token, {})
+    assert not await _opens(site, board, token, {"Cookie": "dashapp_session=guess", "Origin": site.url})
+    assert not await _opens(site, board, token, {"Cookie": cookie, "Origin": "https://evil.example"})
+    assert not await _opens(site, board, token[:-3] + "xyz", {"Cookie": cookie, "Origin": site.url})
+    fields = {"email": "viewer@example.org", "password": PASSWORD}
+    async with httpx.AsyncClient(base_url=site.url, headers={"Origin": site.url}) as client:
+        login = await client.post("/api/v1/auth/login", json=fields)
+    viewer = f"dashapp_session={login.cookies['dashapp_session']}"
+    assert not await _opens(site, board, token, {"Cookie": viewer, "Origin": site.url})
+    assert await _opens(site, board, token, {"Cookie": cookie, "Origin": site.url})
+
+
+async def test_a_page_comes_back_by_itself_when_the_server_forgot_it(signed_in: BrowserContext, site: Site, board: str) -> None:
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board}?from=now-6h&refresh=1s")
+    await page.evaluate("window.before = true; Bokeh.documents[0].event_manager.send_event({event_name: 'connection_lost'})")
+    await page.wait_for_function("window.before === undefined && performance.getEntriesByName('dashapp-ready').length > 0")
+    assert "from=now-6h" in page.url
