@@ -1,5 +1,7 @@
 -- name: horizons
-SELECT level, horizon FROM retention_horizons
+-- Sets the transaction up as well, in one round trip: the planner cannot know how little lies beyond a watermark, and would
+-- start parallel workers for it, which takes longer than the query.
+SELECT level, horizon, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
 
 -- name: select
 -- The series of a selection: one row for each combination of the tags that are grouped by.
