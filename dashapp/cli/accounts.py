@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from dashapp.accounts.accounts import Accounts
 from dashapp.cli.where import DataDir, with_database
-from dashapp.contract.accounts import NewToken, Role, Scope, TokenRequest, User
-from dashapp.database.pool import Database
 from dashapp.errors import NotFound, StartupError
-from dashapp.settings import load
+
+if TYPE_CHECKING:
+    from dashapp.contract.accounts import NewToken, Role, Scope, User
+    from dashapp.database.pool import Database
 
 users = typer.Typer(help="Accounts.", no_args_is_help=True)
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True)
@@ -48,8 +48,11 @@ def add(
     if role not in ("viewer", "editor", "admin"):
         raise StartupError(f"--role: {role!r} is no role; take viewer, editor or admin.")
 
+    from dashapp.accounts.accounts import Accounts
+    from dashapp.settings import load
+
     async def work(database: Database) -> User:
-        return await Accounts(database).create_user(email, password, cast(Role, role))
+        return await Accounts(database).create_user(email, password, cast("Role", role))
 
     user = with_database(load(data_dir=data_dir), work)
     typer.echo(f"{user.email} is {user.role}.")
@@ -68,6 +71,10 @@ def create(
     """Make an API token and print it, this once."""
     if scope not in ("ingest", "read", "write"):
         raise StartupError(f"--scope: {scope!r} is no scope; take ingest, read or write.")
+    from dashapp.accounts.accounts import Accounts
+    from dashapp.contract.accounts import TokenRequest
+    from dashapp.settings import load
+
     settings = load(data_dir=data_dir)
 
     async def work(database: Database) -> NewToken:
@@ -76,6 +83,8 @@ def create(
         user = await accounts.by_email(owner)
         if user is None:
             raise NotFound(f"there is no account {owner!r}; name another with --user.")
-        return await accounts.create_token(user, TokenRequest(name=name, scope=cast(Scope, scope), expires_in_days=expires_in_days))
+        return await accounts.create_token(
+            user, TokenRequest(name=name, scope=cast("Scope", scope), expires_in_days=expires_in_days)
+        )
 
     typer.echo(with_database(settings, work).token)

@@ -9,7 +9,6 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from dashapp.agent.run import run
 from dashapp.contract.durations import parse_ms
 from dashapp.errors import StartupError
 
@@ -39,6 +38,8 @@ def agent(
     parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
 ) -> None:
     """Send this host's metrics; buffer on disk and try again while the server is away."""
+    from dashapp.agent.run import run
+
     interval_s = _seconds(interval, "--interval")
     warm_up_s = _seconds(warm_up, "--warm-up") if warm_up else 0.0
     folder = spool or platformdirs.user_state_path("dashapp") / "agent"

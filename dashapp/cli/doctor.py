@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from pydantic import SecretStr
 
 from dashapp import __version__
 from dashapp.cli.where import DataDir, running_database, with_database
-from dashapp.contract.durations import format_ms, humanize_ms
-from dashapp.contract.timerange import from_ms
-from dashapp.database import migrate
-from dashapp.database.pool import Database
 from dashapp.errors import StartupError
-from dashapp.metrics.clock import system_clock
-from dashapp.metrics.rollups.jobs import StorageJobs, StorageStatus
-from dashapp.settings import Settings, load
+
+if TYPE_CHECKING:
+    from dashapp.database.pool import Database
+    from dashapp.metrics.rollups.jobs import StorageStatus
+    from dashapp.settings import Settings
 
 
 def doctor(data_dir: DataDir = None) -> None:
     """Print settings with secrets masked, whether the database answers, its tier and the state of its jobs."""
+    from dashapp.contract.durations import humanize_ms
+    from dashapp.contract.timerange import from_ms
+    from dashapp.database import migrate
+    from dashapp.metrics.clock import system_clock
+    from dashapp.settings import Settings, load
+
     settings = load(data_dir=data_dir)
     typer.echo(f"dashapp {__version__}\n\nSettings")
     for name in Settings.model_fields:
@@ -54,6 +58,11 @@ def doctor(data_dir: DataDir = None) -> None:
 
 
 def _shown(name: str, value: object) -> str:
+    from pydantic import SecretStr
+
+    from dashapp.contract.durations import format_ms
+    from dashapp.database import migrate
+
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(empty)"
     if name == "database_url":
@@ -64,6 +73,8 @@ def _shown(name: str, value: object) -> str:
 
 
 async def _storage(database: Database, settings: Settings) -> tuple[str, str, StorageStatus]:
+    from dashapp.metrics.rollups.jobs import StorageJobs
+
     async with database.connection() as connection:
         cursor = await connection.execute("SELECT tier, current_setting('server_version') AS version FROM storage")
         row = await cursor.fetchone() or {}

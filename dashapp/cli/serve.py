@@ -7,15 +7,16 @@ import asyncio
 import typer
 
 from dashapp.cli.where import DataDir, Host, Port, running_database
-from dashapp.database import migrate as schema
 from dashapp.errors import StartupError
-from dashapp.server import bind, create_app
-from dashapp.server import serve as run_server
-from dashapp.settings import load
 
 
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Only the server, against DASHAPP_DATABASE_URL. The schema must be the newest: `dashapp migrate` makes it so."""
+    from dashapp.database import migrate as schema
+    from dashapp.server import bind, create_app
+    from dashapp.server import serve as run_server
+    from dashapp.settings import load
+
     settings = load(data_dir=data_dir, host=host, port=port)
     if settings.embedded:
         raise StartupError("`dashapp serve` needs DASHAPP_DATABASE_URL; `dashapp up` brings its own database.")
@@ -33,6 +34,9 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
 
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema to the newest."""
+    from dashapp.database import migrate as schema
+    from dashapp.settings import load
+
     settings = load(data_dir=data_dir)
     url = running_database(settings)
     before = schema.current(url)

@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import webbrowser
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dashapp import __version__
-from dashapp.agent.catalog import CATALOG
 from dashapp.cli.where import DataDir, Host, Port
-from dashapp.dashboards.files import load_examples
-from dashapp.database import migrate
-from dashapp.database.embedded import EmbeddedPostgres
-from dashapp.errors import StartupError
-from dashapp.server import bind, create_app, serve
-from dashapp.services import Services
-from dashapp.settings import Settings, load
-
-#: The agent samples every second for so long after its start, so that the first picture has lines.
-_WARM_UP_SECONDS = 60
-_AGENT_STOP_SECONDS = 5
-_HOME = "This host"
 
 
 def up(
@@ -40,121 +17,7 @@ def up(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the sign-in link in a browser.")] = False,
 ) -> None:
     """Start everything on this machine: database, schema, admin, examples, host agent, server. Ctrl-C stops it all."""
-    settings = load(data_dir=data_dir, host=host, port=port)
-    listener = bind(settings.host, settings.port)
-    with _terminable(), _database(settings) as (url, storage):
-        migrate.migrate(url)
-        _Up(settings, url, storage, agent=not no_agent, open_browser=open_browser).run(listener)
+    from dashapp.cli.machine import Machine
+    from dashapp.settings import load
 
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C, also while the server isn't up yet: the database must stop in order."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise SystemExit(0)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[tuple[str, str]]:
-    """(URL, how to name it) of the database; an embedded one runs as long as the block."""
-    if not settings.embedded:
-        yield settings.database_url, migrate.masked(settings.database_url)
-        return
-    settings.key()
-    server = EmbeddedPostgres(settings.data_dir)
-    server.start()
-    try:
-        yield server.url, f"embedded PostgreSQL in {settings.data_dir}"
-    finally:
-        server.stop()
-
-
-class _Up:
-    def __init__(self, settings: Settings, url: str, storage: str, *, agent: bool, open_browser: bool) -> None:
-        self.settings, self.url, self.storage = settings, url, storage
-        self._with_agent, self._open_browser = agent, open_browser
-        self._agent: subprocess.Popen[bytes] | None = None
-        self._home, self._link_token, self._agent_token, self._tier = "/", "", "", ""
-
-    def run(self, listener: object) -> None:
-        app = create_app(self.settings, self.url, ready=self._prepare)
-        port = listener.getsockname()[1]  # type: ignore[attr-defined]
-        try:
-            asyncio.run(serve(app, listener, lambda: self._started(port)))  # type: ignore[arg-type]
-        finally:
-            self._stop_agent()
-            typer.echo("dashapp has stopped; its data stays where it is.")
-
-    async def _prepare(self, services: Services) -> None:
-        """Before the first request: the admin, the examples, what the agent's metrics mean, and the secrets of this start."""
-        password = self.settings.admin_password.get_secret_value() or None
-        admin = await services.accounts.ensure_admin(self.settings.admin_email, password)
-        await services.catalog.describe(CATALOG)
-        await load_examples(services.dashboards, admin.id, examples_dir())
-        dashboards, _ = await services.dashboards.list_for(admin.id, is_admin=True, page=1, page_size=200)
-        self._home = next((f"/d/{dashboard.id}" for dashboard in dashboards if dashboard.name == _HOME), "/")
-        self._link_token = await services.accounts.signin_link(admin.id)
-        if self._with_agent:
-            self._agent_token = await services.accounts.agent_token(admin)
-        async with services.database.connection() as connection:
-            row = await (await connection.execute("SELECT tier FROM storage")).fetchone()
-            self._tier = str(row["tier"]) if row else ""
-
-    async def _started(self, port: int) -> None:
-        name = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
-        local = f"http://{f'[{name}]' if ':' in name else name}:{port}"
-        base = self.settings.base_url.rstrip("/") or local
-        link = f"{base}/signin?token={self._link_token}&next={self._home}"
-        typer.echo(
-            f"\ndashapp {__version__}\n"
-            f"  storage   tier {self._tier}, {self.storage}\n"
-            f"  sign in   {link}\n"
-            f"            (works once, for a day; later starts print a new one)\n"
-            f"  stop      Ctrl-C\n"
-        )
-        sys.stdout.flush()
-        if self._with_agent:
-            self._start_agent(local)
-        if self._open_browser:
-            await asyncio.to_thread(webbrowser.open, link)
-
-    def _start_agent(self, url: str) -> None:
-        # A process of its own: sampling must not hold the server's loop. It gets its token where `ps` can't see it.
-        self._agent = subprocess.Popen(
-            [
-                sys.executable, "-m", "dashapp", "agent", "--url", url, "--spool", str(self.settings.data_dir / "agent"),
-                "--warm-up", f"{_WARM_UP_SECONDS}s", "--parent", str(os.getpid()),
-            ],
-            env=os.environ | {"DASHAPP_AGENT_TOKEN": self._agent_token}, stdin=subprocess.DEVNULL,
-            # Ctrl-C is for the server, which then stops the agent in order.
-            start_new_session=True,
-        )  # fmt: skip
-
-    def _stop_agent(self) -> None:
-        if self._agent is None:
-            return
-        self._agent.terminate()
-        try:
-            self._agent.wait(_AGENT_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._agent.kill()
-            self._agent.wait()
-
-
-def examples_dir() -> Path:
-    """The example dashboards: inside an installed package, or ``data/`` beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "data"
-    found = installed if installed.is_dir() else package.parent / "data"
-    if not found.is_dir():
-        raise StartupError(f"the example dashboards are missing from {installed}; install dashapp again.")
-    return found
+    Machine(load(data_dir=data_dir, host=host, port=port), agent=not no_agent, open_browser=open_browser).run()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from dashapp.database.embedded import EmbeddedPostgres
-from dashapp.database.migrate import check
-from dashapp.database.pool import Database
 from dashapp.errors import StartupError
-from dashapp.settings import Settings
+
+if TYPE_CHECKING:
+    from dashapp.database.pool import Database
+    from dashapp.settings import Settings
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ def running_database(settings: Settings) -> str:
     Raises:
         StartupError: the embedded server doesn't run.
     """
+    from dashapp.database.embedded import EmbeddedPostgres
+
     if not settings.embedded:
         return settings.database_url
     server = EmbeddedPostgres(settings.data_dir)
@@ -44,6 +46,9 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
     Raises:
         StartupError: there is none.
     """
+    from dashapp.database.migrate import check
+    from dashapp.database.pool import Database
+
     url = running_database(settings)
     if problem := check(url):
         raise StartupError(problem)
