@@ -118,11 +118,15 @@ SELECT coalesce(max(id), 0) + 1 AS beyond FROM series
 SELECT m.name || ' ' || s.tags::text AS text FROM series s JOIN metrics m ON m.id = s.metric_id WHERE s.id = %(series)s
 
 -- name: raise_generations
--- What was committed late can be seen from now on. Locked in one order, as ingest does.
-UPDATE metrics SET generation = generation + 1
-FROM (
+-- What was committed late can be seen from now on. A row that a transaction of ingest holds isn't waited for: it may stay
+-- open for long.
+WITH wanted AS MATERIALIZED (
+    SELECT DISTINCT metric_id AS id FROM series WHERE id = ANY(%(series)s)
+), free AS (
     SELECT id FROM metrics
-    WHERE id IN (SELECT metric_id FROM series WHERE id = ANY(%(series)s))
-    ORDER BY id FOR NO KEY UPDATE
-) AS touched
-WHERE metrics.id = touched.id
+    WHERE id IN (SELECT id FROM wanted) AND id <> ALL(%(raised)s)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), raised AS (
+    UPDATE metrics SET generation = generation + 1 FROM free WHERE metrics.id = free.id RETURNING metrics.id
+)
+SELECT array_agg(raised.id) AS raised, (SELECT count(*) FROM wanted) AS wanted FROM raised
