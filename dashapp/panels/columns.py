@@ -25,20 +25,20 @@ def bring(source: ColumnDataSource, new: Mapping[str, Column], *, key: str = "t"
     if set(old) != set(new) or not len(old[key]) or not len(new[key]):
         if set(old) == set(new) and not len(old[key]) and not len(new[key]):
             return "same"
-        source.data = {name: np.ascontiguousarray(column) for name, column in new.items()}
+        source.data = _own(new)
         return "replaced"
     times, before = new[key], np.asarray(old[key])
     kept_from = int(np.searchsorted(before, times[0]))
     kept = before.size - kept_from
     if kept <= 0 or kept > times.size or not np.array_equal(before[kept_from:], times[:kept]):
-        source.data = {name: np.ascontiguousarray(column) for name, column in new.items()}
+        source.data = _own(new)
         return "replaced"
     patches: dict[str, list[tuple[int, float]]] = {}
     for name, column in new.items():
         was, now = np.asarray(old[name])[kept_from:], column[:kept]
         changed = np.flatnonzero((was != now) & ~(np.isnan(was) & np.isnan(now)))
         if changed.size > max(8, kept * _PATCH_SHARE):
-            source.data = {name: np.ascontiguousarray(column) for name, column in new.items()}
+            source.data = _own(new)
             return "replaced"
         if changed.size:
             patches[name] = [(int(row) + kept_from, float(now[row])) for row in changed]
@@ -48,6 +48,11 @@ def bring(source: ColumnDataSource, new: Mapping[str, Column], *, key: str = "t"
         # Lists, not arrays: a row or two are shorter as JSON than as binary buffers of their own.
         source.stream({name: column[kept:].tolist() for name, column in new.items()}, rollover=int(times.size))
     elif kept_from:
-        source.data = {name: np.ascontiguousarray(column) for name, column in new.items()}
+        source.data = _own(new)
         return "replaced"
     return "live" if patches or kept < times.size else "same"
+
+
+def _own(columns: Mapping[str, Column]) -> dict[str, Column]:
+    # Copies: Bokeh patches arrays in place, and frames are shared by all viewers of a query.
+    return {name: np.array(column, np.float64) for name, column in columns.items()}

@@ -64,7 +64,7 @@ def _digits(scaled: float, unit: Unit) -> int:
     size = abs(scaled) * (1 + 1e-4)
     if size == 0 or size >= 100:
         return 0
-    if unit == "percent":
+    if unit == "percent" and size >= 1:
         return 0 if size >= 10 else 1
     if size >= 10:
         return 1
@@ -135,6 +135,9 @@ def axis_for(
     if high <= low:
         high = low + (1.0 if maximum is None else 1e-9)
     step = _round_step((high - low) / lines, unit)
+    if maximum is None:
+        # There is no less than a byte, or than one of something: the axis reaches to the first line at least.
+        high = max(high, low + step)
     bottom = math.floor(low / step * (1 + 1e-12)) * step if minimum is None and low < 0 else low
     first = math.ceil(bottom / step - 1e-9)
     last = math.floor(high / step + 1e-9)
@@ -154,14 +157,15 @@ def tick_labels(ticks: list[float], step: float, unit: Unit) -> list[str]:
     if not ticks:
         return []
     scale = scale_for(max(abs(tick) for tick in ticks), unit)
-    digits = next((digits for digits in range(7) if _whole(step / scale.factor * 10**digits)), 2)
+    # None where the decimals would be too many: then a power of ten is shorter.
+    digits = next((digits for digits in range(7) if _whole(step / scale.factor * 10**digits)), None)
     zero = written(0.0, unit)
     return [joined(_fixed(tick / scale.factor, digits), scale.suffix) if tick else zero for tick in ticks]
 
 
-def _fixed(value: float, digits: int) -> str:
+def _fixed(value: float, digits: int | None) -> str:
     # Beyond the largest prefix only a power of ten is readable.
-    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.2g}"
+    return f"{value:.{digits}f}" if digits is not None and abs(value) < 1e6 else f"{value:.3g}"
 
 
 def _whole(value: float) -> bool:

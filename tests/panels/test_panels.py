@@ -1,0 +1,168 @@
+"""The five panels: states, numbers, and that one update changes as little as it can."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bokeh.document import Document
+
+import dashapp.pages
+from dashapp.contract.dashboards import PanelDefinition
+from dashapp.contract.frames import Frame, FrameMeta, Series
+from dashapp.panels import PANELS, Panel, Parts, panel_of
+from dashapp.panels.palette import PALETTES, SERIES
+
+END = 1_700_000_000_000
+STEP = 10_000
+
+
+def definition(kind: str, **options: Any) -> PanelDefinition:
+    options = {"unit": "percent", "groupBy": ["host"], **options}
+    return PanelDefinition.model_validate({"title": "T", "type": kind, "query": "demo.load", "options": options})
+
+
+def frame(rows: dict[str, list[float]], *, end_ms: int = END) -> Frame:
+    count = len(next(iter(rows.values()), []))
+    times = np.arange(end_ms - count * STEP, end_ms, STEP, dtype=np.int64)
+    series = [Series({"host": host}, np.array(values, float), np.ones(count)) for host, values in rows.items()]
+    return Frame(times, series, FrameMeta("metrics_raw", "raw", STEP, end_ms - count * STEP, end_ms))
+
+
+def shown(kind: str, rows: dict[str, list[float]], **options: Any) -> Panel:
+    panel = panel_of(definition(kind, **options))
+    panel.update([frame(rows)], END - 3_600_000, END)
+    return panel
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_states(kind: str) -> None:
+    panel = panel_of(definition(kind))
+    assert panel.card.state == "loading"
+    panel.update([frame({"a": [1.0, 2.0]})], END - 60_000, END)
+    assert (panel.card.state, panel.card.message) == ("live", "")
+    panel.stale(END, "The database can't be reached.")
+    assert (panel.card.state, panel.card.since) == ("stale", END)
+    panel.update([frame({"a": [1.0, 3.0]})], END - 60_000, END)
+    assert (panel.card.state, panel.card.since) == ("live", None)
+    panel.update([frame({})], END - 60_000, END)
+    assert panel.card.state == "empty"
+    assert panel.card.message == "no samples of demo.load in this range"
+    panel.nothing_since(END - 3 * 3_600_000, END)
+    assert panel.card.message.endswith("; the newest is 3 h old")
+    panel.fail("broken")
+    assert (panel.card.state, panel.card.message, panel.card.legend) == ("error", "broken", [])
+    panel.stale(END, "still away")
+    assert panel.card.state == "error", "there is nothing left to call stale"
+    panel.update([frame({"a": [1.0]})], END - 60_000, END)
+    assert panel.card.state == "live"
+
+
+def test_data_that_stopped_coming_is_stale_only_where_the_range_ends_now() -> None:
+    old = frame({"a": [1.0, 2.0]}, end_ms=END - 600_000)
+    panel = panel_of(definition("line"))
+    panel.update([old], END - 3_600_000, END)
+    assert (panel.card.state, panel.card.since) == ("stale", END - 600_000 - STEP)
+    panel.update([old], END - 3_600_000, END, live=False)
+    assert panel.card.state == "live"
+
+
+@pytest.mark.parametrize(
+    ("value", "thresholds", "level"),
+    [
+        (10, {}, "plain"), (10, {"warning": 80, "critical": 90}, "ok"), (80, {"warning": 80, "critical": 90}, "warning"),
+        (95, {"warning": 80, "critical": 90}, "critical"), (95, {"critical": 90}, "critical"),
+        (5, {"warning": 20, "critical": 10}, "critical"), (15, {"warning": 20, "critical": 10}, "warning"),
+        (50, {"warning": 20, "critical": 10}, "ok"),
+    ],
+)  # fmt: skip
+def test_levels(value: float, thresholds: dict[str, float], level: str) -> None:
+    assert shown("stat", {"a": [value]}, thresholds=thresholds).card.headline["level"] == level
+
+
+def test_stat_and_gauge_say_the_calculated_number() -> None:
+    for kind in ("stat", "gauge"):
+        assert shown(kind, {"a": [10.0, 30.0, 20.0]}, calculation="max").card.headline["number"] == "30"
+        assert shown(kind, {"a": [10.0, 30.0, 20.0]}).card.headline["number"] == "20"
+
+
+def test_a_legend_row_is_name_colour_last_average_and_largest() -> None:
+    panel = shown("line", {"a": [10.0, 30.0, 20.0], "b": [1.0, 1.0, 1.0]})
+    assert panel.card.legend == [["a", SERIES[0], "20%", "20%", "30%"], ["b", SERIES[1], "1.0%", "1.0%", "1.0%"]]
+    assert shown("line", {"a": [1.0]}, showLegend=False).card.legend == []
+    assert shown("line", {"a": [1.0]}, color="#123456").card.legend[0][1] == "#123456"
+
+
+def test_stacked_areas_stand_on_each_other() -> None:
+    panel = shown("area", {"a": [1.0, 2.0], "b": [10.0, 20.0]}, stack=True)
+    data = panel.source.data  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(data["y1"], [11.0, 22.0])
+    np.testing.assert_array_equal(data["b1"], [1.0, 2.0])
+    np.testing.assert_array_equal(data["v1"], [10.0, 20.0])
+
+
+def test_bars_are_largest_first_and_limited() -> None:
+    panel = shown("bar", {"a": [10.0], "b": [30.0], "c": [20.0]}, limit=2)
+    assert list(panel.names.major_label_overrides.values()) == ["b", "c"]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(panel.source.data["value"], [0.3, 0.2])  # type: ignore[attr-defined]
+
+
+def test_too_many_lines_say_so() -> None:
+    panel = shown("line", {f"h{index}": [float(index)] for index in range(60)})
+    assert len(panel.lines) == 40
+    assert panel.card.notes == ["the 40 largest of 60 series"]
+
+
+def test_a_new_series_changes_renderers_and_not_the_plot() -> None:
+    panel = shown("line", {"a": [1.0, 2.0]})
+    plot = panel.plot
+    panel.update([frame({"a": [1.0, 2.0], "b": [3.0, 4.0]})], END - 60_000, END)
+    assert panel.plot is plot
+    assert len(plot.renderers) == 2
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_an_unchanged_answer_sends_nothing(kind: str) -> None:
+    panel = panel_of(definition(kind, thresholds={"warning": 50, "critical": 80}))
+    answer = frame({"a": [1.0, 2.0, 4.0], "b": [2.0, 2.0, 2.0]})
+    panel.update([answer], END - 60_000, END)
+    document, events = Document(), []
+    document.add_root(panel.plot)
+    document.add_root(panel.card)
+    document.on_change(events.append)
+    panel.update([answer], END - 60_000, END)
+    assert events == []
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_dressing_in_another_theme_sends_colours_and_no_data(kind: str) -> None:
+    parts = Parts("dark")
+    panel = panel_of(definition(kind, thresholds={"warning": 1, "critical": 80}), parts)
+    panel.update([frame({"a": [1.0, 2.0, 4.0]})], END - 60_000, END)
+    parts.theme = "light"
+    panel.dress()
+    written = str(Document.from_json(_document(panel)).to_json())
+    dark, light = PALETTES["dark"], PALETTES["light"]
+    assert dark.warning not in written
+    if kind != "line":
+        assert light.warning in written
+
+
+def _document(panel: Panel) -> Any:
+    document = Document()
+    document.add_root(panel.plot)
+    return document.to_json()
+
+
+def test_the_style_sheet_and_the_palette_agree() -> None:
+    sheet = (Path(dashapp.pages.__file__).parent / "static" / "css" / "dashapp.css").read_text()
+    dark, light = re.findall(r":root(?:\[data-theme=\"light\"\])? \{\n(  --page.*?)\n\}", sheet, re.DOTALL)
+    for palette, block in ((PALETTES["dark"], dark), (PALETTES["light"], light)):
+        properties = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", block))
+        for name, key in {"grid": "plot-grid"}.items() | {
+            (n, n) for n in ("surface", "track", "text", "muted", "ok", "warning", "critical")
+        }:
+            assert properties[key] == getattr(palette, name), key
