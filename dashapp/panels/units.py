@@ -132,7 +132,7 @@ def axis_for(
         low, high = 0.0, 0.0
     low = min(low, 0.0) if minimum is None else minimum
     high = max(high, 0.0) if maximum is None else maximum
-    if high <= low:
+    if high - low < 1e-200:
         high = low + (1.0 if maximum is None else 1e-9)
     step = _round_step((high - low) / lines, unit)
     if maximum is None:
