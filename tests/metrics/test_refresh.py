@@ -9,7 +9,7 @@ import pytest
 
 from dashapp.contract.metrics import Point
 from dashapp.contract.timerange import from_ms
-from dashapp.database.pool import Connection
+from dashapp.database.pool import Connection, StatementTimeout
 from dashapp.errors import DashappError
 from dashapp.metrics.changes import generations
 from dashapp.metrics.ingest import Ingest
@@ -57,6 +57,39 @@ async def test_a_transaction_held_open_across_a_refresh_loses_nothing(store: Sto
     for step in (1000, MINUTE, HOUR, DAY):
         assert sum(await _sum(store, start, start + 3 * DAY, step)) == 3.0
     await held.stop()
+
+
+async def test_points_committed_at_any_moment_of_a_refresh_are_not_lost(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await store.jobs.tick()
+    at = (store.clock.now_ms - 5 * HOUR) // HOUR * HOUR
+    await store.write("m", (at, 1.0))
+    original, moments = store.jobs.refresh._compute, iter(range(1, 100))
+
+    async def write() -> None:
+        await store.write("m", (at + next(moments), 1.0), (store.clock.now_ms - 4 * MINUTE + next(moments), 1.0))
+
+    async def interrupted(*rest: Any) -> Any:
+        await write()
+        computed = await original(*rest)
+        await write()
+        return computed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.jobs.refresh, "_compute", interrupted)
+        assert await store.jobs.tick()
+    assert await store.jobs.tick()
+    for step in (MINUTE, HOUR, DAY):
+        assert sum(await _sum(store, at // DAY * DAY, at // DAY * DAY + 2 * DAY, step)) == 5.0
+
+
+async def test_a_refresh_that_takes_too_long_takes_less_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(*_: Any) -> Any:
+        raise StatementTimeout
+
+    monkeypatch.setattr(store.jobs.refresh, "_compute", slow)
+    assert await store.jobs.tick()
+    assert store.jobs.refresh.window_ms == MINUTE
+    assert "took too long" in str((await store.jobs.status()).error)
 
 
 async def test_two_processes_tick_at_once_and_only_one_leads(store: Store) -> None:

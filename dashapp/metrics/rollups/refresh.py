@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
-from dashapp.database.leases import Lease
+from dashapp.database.leases import Lease, LeaseLost
 from dashapp.database.pool import Connection, Database, StatementTimeout
 from dashapp.metrics.clock import HISTORY_MS, HOUR, MINUTE, RECENT_MS, Clock, floor_to, system_clock
 from dashapp.metrics.rollups import dirty
@@ -88,15 +88,23 @@ class Refresh:
         except StatementTimeout:
             if self.window_ms <= _NARROWEST_MS:
                 raise
-            self.window_ms = max(_NARROWEST_MS, self.window_ms // 4)
-            log.warning("a refresh took too long; trying %d s of data at a time", self.window_ms // 1000)
+            self._narrow(4)
             return True
+        except LeaseLost:
+            # It may have run out in a step that took too long, with nobody there to take it.
+            if time.monotonic() - began > _SLOW_SECONDS:
+                self._narrow(4)
+            raise
         seconds = time.monotonic() - began
         if seconds > _SLOW_SECONDS:
-            self.window_ms = max(_NARROWEST_MS, floor_to(self.window_ms // 2, MINUTE))
+            self._narrow(2)
         elif seconds < _QUICK_SECONDS:
             self.window_ms = min(_WIDEST_MS, self.window_ms * 2)
         return more
+
+    def _narrow(self, by: int) -> None:
+        self.window_ms = max(_NARROWEST_MS, floor_to(self.window_ms // by, MINUTE))
+        log.warning("a refresh took too long; computing at most %d min of data at a time", self.window_ms // MINUTE)
 
     async def _transaction(self) -> bool:
         async with self.database.connection() as connection:

@@ -135,11 +135,11 @@ class Retention:
     async def _patiently(self, act: Callable[[], Awaitable[None]]) -> bool:
         """Try again while a lock isn't to be had; True where it worked."""
         for attempt in range(1, _TRIES + 1):
+            await self.lease.renew()
             try:
                 await act()
                 return True
             except psycopg.errors.LockNotAvailable:
                 await asyncio.sleep(0.1 * attempt)
-                await self.lease.renew()
         log.warning("retention waits for a lock that a long query holds; the next pass tries again")
         return False
