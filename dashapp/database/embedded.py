@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import quote
@@ -54,8 +55,10 @@ _CONFIGURATION = {
 class EmbeddedPostgres:
     """PostgreSQL in ``<data_dir>/postgres``. `start` it, ask for its `url`, `stop` it; `pid` is its process."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, options: Mapping[str, str] | None = None) -> None:
+        """`options` are further settings of the server, over dashapp's own."""
         self.data_dir = data_dir.absolute()
+        self._options = _CONFIGURATION | dict(options or {})
         self.cluster = self.data_dir / "postgres"
         self.log = self.data_dir / "postgres.log"
         self._lock: int | None = None
@@ -219,7 +222,7 @@ class EmbeddedPostgres:
     # -- running -----------------------------------------------------------------------------------------------
 
     def _spawn(self) -> None:
-        options = _CONFIGURATION | {"unix_socket_directories": str(self.socket_dir)}
+        options = self._options | {"unix_socket_directories": str(self.socket_dir)}
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal must reach dashapp, which then stops it in order.
