@@ -55,7 +55,7 @@ async def get_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> R
 
 @router.put("/{dashboard_id}", response_model=Data[Dashboard])
 async def update_dashboard(actor: Signed, dashboard_id: UUID, body: DashboardUpdate, services: Parts) -> Response:
-    """Change what is given. `layout` names every panel and moves them all at once; a stale `version` changes nothing."""
+    """Change what is given. `layout` moves all the panels it names at once; a stale `version` changes nothing."""
     require_scope(actor, "dashboard.change")
     require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
     return data(await services.dashboards.update(dashboard_id, body))

@@ -1,9 +1,12 @@
-"""The 12-column grid: what overlaps, and where there is room."""
+"""The 12-column grid: where there is room.
+
+A position that somebody gave is kept, also where it lies on another panel's: the page's grid then moves one of them down
+for the eye. Only a panel without a position is placed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 
 from dashapp.contract.dashboards import GRID_COLUMNS, PanelDefinition, Position
 from dashapp.errors import ValidationFailed
@@ -12,26 +15,6 @@ from dashapp.errors import ValidationFailed
 MOST_PANELS = 100
 #: The last row where a panel may begin.
 LAST_ROW = 10_000
-
-
-def overlaps(a: Position, b: Position) -> bool:
-    return a.x < b.x + b.w and b.x < a.x + a.w and a.y < b.y + b.h and b.y < a.y + a.h
-
-
-def check_overlaps(panels: Sequence[tuple[str, str, Position]]) -> None:
-    """Refuse panels that lie on each other. Each is (its path in the request, its title, its position).
-
-    Raises:
-        ValidationFailed: some overlap; the sentence names the first two, `details` every later one of a pair.
-    """
-    details: dict[str, str] = {}
-    sentence = ""
-    for (_, title, position), (path, other, where) in combinations(panels, 2):
-        if overlaps(position, where):
-            sentence = sentence or f"The panels {title!r} and {other!r} overlap; move one of them."
-            details.setdefault(path, f"{other!r} overlaps {title!r}")
-    if details:
-        raise ValidationFailed(sentence, details=details)
 
 
 def bottom(positions: Iterable[Position]) -> int:
@@ -89,10 +72,8 @@ def arranged(definitions: Sequence[PanelDefinition]) -> list[Position]:
     """The positions of a new dashboard's panels: as given, and in rows below those where none is given.
 
     Raises:
-        ValidationFailed: panels overlap (`panels.3.position`), or the grid is full.
+        ValidationFailed: the grid is full.
     """
-    given = [(f"panels.{i}.position", d.title, d.position) for i, d in enumerate(definitions) if not wants_a_place(d)]
-    check_overlaps(given)
-    taken = [position for _, _, position in given]
+    taken = [definition.position for definition in definitions if not wants_a_place(definition)]
     grid, below = Grid(taken), bottom(taken)
     return [grid.place(d.position, above=below) if wants_a_place(d) else d.position for d in definitions]

@@ -59,7 +59,7 @@ class Dashboards:
     async def create(self, owner_id: UUID, request: DashboardRequest) -> Dashboard:
         """
         Raises:
-            ValidationFailed: panels overlap.
+            ValidationFailed: there are too many panels.
             NotFound: no such owner.
         """
         async with self._database.connection() as connection:
@@ -69,7 +69,7 @@ class Dashboards:
         """Create it unless one of this name was ever made by this method; None where it was.
 
         Raises:
-            ValidationFailed: panels overlap.
+            ValidationFailed: there are too many panels.
             NotFound: no such owner.
         """
         async with self._database.connection() as connection:
@@ -79,11 +79,11 @@ class Dashboards:
             return await self._create(connection, owner_id, request)
 
     async def update(self, dashboard_id: UUID, update: DashboardUpdate) -> Dashboard:
-        """Change what is given. A layout moves all panels, in one transaction with the rest.
+        """Change what is given. A layout moves the panels it names, in one transaction with the rest.
 
         Raises:
             Conflict: `update.version` is stale; nothing has changed.
-            ValidationFailed: the layout isn't one of exactly this dashboard's panels, or panels overlap.
+            ValidationFailed: the layout names a panel of another dashboard, or one twice.
         """
         given = update.model_dump(include={"name", "description", "is_public"}, exclude_none=True)
         async with self._database.connection() as connection:
@@ -114,7 +114,7 @@ class Dashboards:
 
         Raises:
             Conflict: `version` is stale; nothing has changed.
-            ValidationFailed: the place is taken, or the dashboard is full.
+            ValidationFailed: the dashboard is full.
         """
         async with self._database.connection() as connection:
             await self._lock(connection, dashboard_id, version)
@@ -125,8 +125,6 @@ class Dashboards:
             position = definition.position
             if layout.wants_a_place(definition):
                 position = layout.Grid(taken).place(position, above=layout.bottom(taken))
-            else:
-                _check_place(others, definition.title, position)
             await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
             cursor = await connection.execute(self._sql["add_panel"], _columns(dashboard_id, definition, position))
             row = await cursor.fetchone()
@@ -138,7 +136,6 @@ class Dashboards:
 
         Raises:
             Conflict: `update.version` is stale; nothing has changed.
-            ValidationFailed: the place is taken.
         """
         given: dict[str, Any] = update.model_dump(include={"title", "type", "query"}, exclude_none=True)
         if update.options is not None:
@@ -150,9 +147,6 @@ class Dashboards:
             panel = await self._panel(connection, panel_id)
             if not given:
                 return panel_of(panel)
-            if update.position is not None:
-                others = [row for row in await self._panels(connection, dashboard_id) if row["id"] != panel_id]
-                _check_place(others, update.title or str(panel["title"]), update.position)
             columns = ("title", "type", "query", "options", "x", "y", "w", "h")
             cursor = await connection.execute(self._sql["change_panel"], {"id": panel_id} | dict.fromkeys(columns) | given)
             row = await cursor.fetchone()
@@ -230,17 +224,10 @@ def _columns(dashboard_id: UUID, definition: PanelDefinition, position: Position
     return values | {"dashboard_id": dashboard_id, "options": _json(definition.options)}
 
 
-def _check_place(others: Sequence[Row], title: str, position: Position) -> None:
-    for row in others:
-        if layout.overlaps(position, position_of(row)):
-            sentence = f"The panels {row['title']!r} and {title!r} overlap; move one of them."
-            raise ValidationFailed(sentence, details={"position": f"{title!r} overlaps {row['title']!r}"})
-
-
 def _check_layout(items: Sequence[LayoutItem], titles: dict[UUID, str]) -> None:
     """
     Raises:
-        ValidationFailed: an item is no panel of this dashboard or comes twice, a panel is left out, or two overlap.
+        ValidationFailed: an item is no panel of this dashboard, or comes twice.
     """
     details: dict[str, str] = {}
     seen: set[UUID] = set()
@@ -250,9 +237,6 @@ def _check_layout(items: Sequence[LayoutItem], titles: dict[UUID, str]) -> None:
         elif item.i in seen:
             details[f"layout.{index}.i"] = f"{titles[item.i]!r} comes twice"
         seen.add(item.i)
-    if missing := [title for panel_id, title in titles.items() if panel_id not in seen]:
-        details["layout"] = f"leaves out {', '.join(map(repr, missing))}; a layout names every panel"
     if details:
         field, message = next(iter(details.items()))
         raise ValidationFailed(f"{field}: {message}.", details=details)
-    layout.check_overlaps([(f"layout.{index}", titles[item.i], item) for index, item in enumerate(items)])

@@ -39,10 +39,6 @@ def test_reads_the_apis_models() -> None:
         (GOOD.replace("percent", "parsec"), r"host\.yaml: panels\.0\.options\.unit: "),
         (GOOD.replace("isPublic", "public"), r"host\.yaml: public: Extra"),
         (GOOD.replace("query: system.load", "query: system load"), r"host\.yaml: panels\.1\.query: "),
-        (
-            GOOD.replace("stat, query: system.load", "stat, query: a, position: {x: 1, y: 1}"),
-            r"host\.yaml: The panels 'CPU' and 'Load'",
-        ),
         ('name: "a\\0b"', r"host\.yaml: name: text holds no NUL"),
         ("name: [", r"host\.yaml, line 1: no valid YAML"),
         ("name: x\n\tpanels: []", r"host\.yaml, line 2: no valid YAML"),
