@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 from dashapp.errors import DashappError
 from dashapp.pages import dashboard, home, signin
-from dashapp.pages.templates import STATIC, page
+from dashapp.pages.assets import Assets, asset_folders
+from dashapp.pages.templates import page
 
 if TYPE_CHECKING:
     from bokeh_fastapi import BokehFastAPI
@@ -24,7 +23,8 @@ _TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "Th
 
 def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     """Add all pages; answers the Panel application behind the dashboards."""
-    app.mount("/assets", _Assets(directory=STATIC), name="assets")
+    for name, root, directory in asset_folders():
+        app.mount(root, Assets(directory), name=name)
     app.include_router(signin.create_router(services))
     app.include_router(home.create_router(services))
     application = dashboard.mount(app, services)
@@ -48,12 +48,3 @@ def _message(request: Request, status: int, sentence: str, retry_after: int | No
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
     return response
-
-
-class _Assets(StaticFiles):
-    """Addresses carry a digest of the content, so that a browser needn't ask again."""
-
-    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return response

@@ -121,3 +121,15 @@ async def test_a_page_comes_back_by_itself_when_the_server_forgot_it(signed_in: 
     await page.evaluate("window.before = true; Bokeh.documents[0].event_manager.send_event({event_name: 'connection_lost'})")
     await page.wait_for_function("window.before === undefined && performance.getEntriesByName('dashapp-ready').length > 0")
     assert "from=now-6h" in page.url
+
+
+def test_scripts_are_kept_by_browsers_and_sent_small(site: Site) -> None:
+    page = httpx.get(f"{site.url}/login").text
+    sheet = re.search(r'href="(/assets/[^"]+\.css)"', page)
+    assert sheet
+    small = httpx.get(f"{site.url}{sheet[1]}", headers={"Accept-Encoding": "gzip"})
+    plain = httpx.get(f"{site.url}{sheet[1]}", headers={"Accept-Encoding": "identity"})
+    assert "immutable" in small.headers["cache-control"]
+    assert small.headers["content-encoding"] == "gzip"
+    assert small.text == plain.text
+    assert httpx.get(f"{site.url}/assets/000000000000/css/dashapp.css").status_code == 404
