@@ -1,0 +1,1 @@
+"""What dashapp costs, measured beside peers in the same run."""
