@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,17 +41,10 @@ class DashboardView:
         self.hub, self.reader, self.dashboard = hub, reader, dashboard
         self.parts = Parts(theme)
         self.panels: dict[str, Panel] = {}
-        self._records: dict[str, PanelRecord] = {}
-        for record in dashboard.panels:
-            panel_id = str(record.id)
-            self.panels[panel_id] = panel_of(record, self.parts, panel_id)
-            if record.error:
-                self.panels[panel_id].fail(record.error)
-            self._records[panel_id] = record
+        self._records: dict[str, PanelRecord] = {str(record.id): record for record in dashboard.panels}
         self.state = PageState(
-            start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version,
-            cards=[panel.card for panel in self.panels.values()],
-        )  # fmt: skip
+            start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version
+        )
         self.document: Document | None = None
         self._subscription: Subscription | None = None
         #: The newest tick that the document hasn't shown yet; an older one that waits is dropped.
@@ -62,8 +56,22 @@ class DashboardView:
     # -- before the page is sent -------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        """Read what the page shows first."""
-        self.show(*await self._read())
+        """Make the panels and read what they show first, side by side; others get their turn between any two panels."""
+        reading = asyncio.create_task(self._read())
+        try:
+            for panel_id, record in self._records.items():
+                await asyncio.sleep(0)
+                panel = self.panels[panel_id] = panel_of(record, self.parts, panel_id)
+                if record.error:
+                    panel.fail(record.error)
+        finally:
+            moment, windows = await reading
+        self.state.cards = [panel.card for panel in self.panels.values()]
+        start, end = self._slide(moment)
+        for panel_id in self.panels:
+            await asyncio.sleep(0)
+            self._show_panel(panel_id, windows, start, end)
+        self._align()
         await self._explain_empty()
 
     def build(self, document: Document) -> None:
@@ -73,9 +81,11 @@ class DashboardView:
         # The page's script says that a connection is lost and comes back by itself.
         document.config.notify_connection_status = False
         document.config.reconnect_session = False
-        for panel in self.panels.values():
-            document.add_root(panel.plot)
-        document.add_root(self.state)
+        # The document looks through all its models once, not once for each root.
+        with document.models.freeze():
+            for panel in self.panels.values():
+                document.add_root(panel.plot)
+            document.add_root(self.state)
         for name in ("start", "end", "refresh", "visible"):
             self.state.on_change(name, lambda _name, _old, _new: self._reload_soon())
         self.state.on_change("theme", lambda _name, _old, new: self._dress(new))
@@ -102,7 +112,7 @@ class DashboardView:
         self._queries = {}
         for panel_id, record in self._records.items():
             step = record.options.step or default_step(start, end, _POINTS)
-            self._queries[panel_id] = [LiveQuery(selection, end - start, step) for selection, _ in self.panels[panel_id].queries]
+            self._queries[panel_id] = [LiveQuery(selection, end - start, step) for selection, _ in record.selections()]
         return start, end
 
     def _distinct(self) -> list[LiveQuery]:
@@ -126,20 +136,24 @@ class DashboardView:
     # -- showing -----------------------------------------------------------------------------------------------
 
     def show(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
-        """Bring every panel to these windows. Needs the document's lock once there is a document."""
+        """Bring every panel to these windows. Needs the document's lock."""
+        start, end = self._slide(moment)
+        for panel_id in self.panels:
+            self._show_panel(panel_id, windows, start, end)
+        self._align()
+
+    def _slide(self, moment: int) -> tuple[int, int]:
         start, end = self.shown.resolve(moment)
         self.parts.slide(start, end)
         self.state.range_ms = [float(start), float(end)]
-        for panel_id, panel in self.panels.items():
-            if self._records[panel_id].error:
-                continue
-            answers = [windows[query] for query in self._queries[panel_id] if query in windows]
-            if len(answers) == len(self._queries[panel_id]):
-                self._show_panel(panel, answers, start, end)
-        self._align()
+        return start, end
 
-    def _show_panel(self, panel: Panel, answers: Sequence[Window], start: int, end: int) -> None:
+    def _show_panel(self, panel_id: str, windows: Mapping[LiveQuery, Window], start: int, end: int) -> None:
         """One panel's failure stays in its own frame."""
+        panel = self.panels[panel_id]
+        answers = [windows[query] for query in self._queries[panel_id] if query in windows]
+        if self._records[panel_id].error or len(answers) < len(self._queries[panel_id]):
+            return
         try:
             failed = next((answer for answer in answers if answer.error is not None), None)
             if failed is not None and failed.error is not None:
@@ -250,4 +264,4 @@ class DashboardView:
             return
         start, end = self.shown.resolve(moment)
         with one_message(self.document):
-            self._show_panel(self.panels[panel_id], [windows[query] for query in self._queries[panel_id]], start, end)
+            self._show_panel(panel_id, windows, start, end)

@@ -16,16 +16,17 @@ class AreaPanel(TimePlot):
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
         base = f"b{index}" if self.stack else {"value": 0}
-        fill = VArea(x="t", y1=base, y2=f"y{index}", fill_color=color, fill_alpha=0.22 if self.stack else 0.14)
-        line = LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round")
-        return [renderer(self.source, fill, name=f"s{index}"), renderer(self.source, line, name=f"s{index}")]
+        top = f"{self._letter}{index}"
+        fill = VArea(x="t", y1=base, y2=top, fill_color=color, fill_alpha=0.22 if self.stack else 0.14)
+        line = LineGlyph(x="t", y=top, line_color=color, line_width=1.5, line_join="round")
+        return [renderer(self.source, glyph, name=f"s{index}", view=self.rows) for glyph in (fill, line)]
 
     def _columns(self, lines: list[Line]) -> dict[str, Column]:
         columns = super()._columns(lines)
         if self.stack:
             base = np.zeros(lines[0].times.size)
             for index in range(len(lines)):
-                top = columns[f"y{index}"]
+                top = columns.get(f"y{index}", columns[f"v{index}"])
                 columns[f"b{index}"] = np.where(np.isnan(top), np.nan, base)
                 columns[f"y{index}"] = base + top
                 # A series that nobody measured here adds nothing to those above it.

@@ -13,8 +13,5 @@ class LinePanel(TimePlot):
     kind = "line"
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
-        return [
-            renderer(
-                self.source, LineGlyph(x="t", y=f"y{index}", line_color=color, line_width=1.5, line_join="round"), name=f"s{index}"
-            )
-        ]
+        line = LineGlyph(x="t", y=f"{self._letter}{index}", line_color=color, line_width=1.5, line_join="round")
+        return [renderer(self.source, line, name=f"s{index}", view=self.rows)]

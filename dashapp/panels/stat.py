@@ -22,7 +22,7 @@ class StatPanel(Panel):
         self.y_range = Range1d(0, 1)
         self._level: Level = "plain"
         color = self._ink
-        self.fill = VArea(x="t", y1={"value": -1e300}, y2="y0", fill_color=color, fill_alpha=0.16)
+        self.fill = VArea(x="t", y1={"value": -10}, y2="y0", fill_color=color, fill_alpha=0.16)
         self.line = LineGlyph(x="t", y="y0", line_color=color, line_width=1.5, line_join="round")
         plot = self.parts.plot(y_range=self.y_range)
         plot.renderers = [renderer(self.source, self.fill), renderer(self.source, self.line)]
@@ -48,7 +48,7 @@ class StatPanel(Panel):
         low, high = low - room * 2, high + room
         if self.y_range.start > low or self.y_range.end < high or (self.y_range.end - self.y_range.start) > 1.6 * (high - low):
             self.y_range.update(start=low, end=high)
-        self.fill.y1 = {"value": low - (high - low) * 10}
+            self.fill.y1 = {"value": low - (high - low) * 10}
         bring(self.source, {"t": times.astype(np.float64), "v0": line.values, "y0": curve})
 
     def _clear(self) -> None:

@@ -1,12 +1,12 @@
-"""What line and area panels share: a time axis, a value axis with round lines, one source with the columns
-``t`` (Unix ms), ``v0…`` (samples), ``y0…`` (as drawn) and, stacked, ``b0…`` (what it stands on)."""
+"""What line and area panels share: a time axis, a value axis with round lines, and one source with the columns ``t``
+(Unix ms), ``v0…`` (samples), where lines aren't drawn as sampled ``y0…`` (as drawn), and stacked ``b0…`` (what it stands on)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
-from bokeh.models import ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
+from bokeh.models import CDSView, ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
 from numpy.typing import NDArray
 
 from dashapp.panels.base import Panel
@@ -25,7 +25,11 @@ class TimePlot(Panel):
     def _build(self) -> Plot:
         parts, palette = self.parts, self.parts.palette
         self.source = ColumnDataSource(data={"t": np.empty(0)})
-        self._names: tuple[str, ...] = ()
+        self._drawn_names: tuple[str, ...] = ()
+        #: The letter of the columns that glyphs draw.
+        self._letter = "v"
+        #: All renderers show all rows of the one source.
+        self.rows = CDSView()
         self.y_range = Range1d(0, 1)
         plot = parts.plot(y_range=self.y_range, min_border_right=12, min_border_top=6)
         label = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None, **parts.label_style}
@@ -56,9 +60,10 @@ class TimePlot(Panel):
 
     def _columns(self, lines: list[Line]) -> dict[str, Column]:
         """The series' columns; the lines share their times."""
-        columns = {}
-        for index, line in enumerate(lines):
-            columns[f"v{index}"], columns[f"y{index}"] = line.values, drawn(line)
+        columns = {f"v{index}": line.values for index, line in enumerate(lines)}
+        curves = [drawn(line) for line in lines]
+        if any(curve is not line.values for curve, line in zip(curves, lines, strict=True)):
+            columns |= {f"y{index}": curve for index, curve in enumerate(curves)}
         return columns
 
     def _draw(self, lines: list[Line]) -> None:
@@ -70,13 +75,18 @@ class TimePlot(Panel):
         times = with_breaks(times, lines)
         lines = [on_grid(line, times) for line in lines]
         columns = {"t": times.astype(np.float64), **self._columns(lines)}
-        bring(self.source, columns)
         names = tuple(line.name for line in lines)
-        if names != self._names:
+        letter = "y" if "y0" in columns else "v"
+        if (names, letter) == (self._drawn_names, self._letter):
+            bring(self.source, columns)
+        else:
+            # No glyph may ask for a column that isn't there, before or after.
+            self.plot.renderers = []
+            bring(self.source, columns)
+            self._drawn_names, self._letter = names, letter
             layers = [self._glyphs(index, series_color(index, self.color)) for index in range(len(lines))]
             # Fills of all series lie behind the lines of all.
             self.plot.renderers = [glyph for layer in zip(*layers, strict=True) for glyph in layer]
-            self._names = names
             self.card.names = list(names)
         self._scale_to(self._axis(columns))
 
@@ -85,7 +95,7 @@ class TimePlot(Panel):
             self.source.data = {name: np.empty(0) for name in self.source.data}
 
     def _axis(self, columns: Mapping[str, Column]) -> Axis:
-        tops = [column for name, column in columns.items() if name[0] == "y"]
+        tops = [column for name, column in columns.items() if name[0] == self._letter]
         low = min((float(np.nanmin(column)) for column in tops if not np.isnan(column).all()), default=0.0)
         high = max((float(np.nanmax(column)) for column in tops if not np.isnan(column).all()), default=0.0)
         # A threshold is shown once values come near it; far above, it would press the curve flat.

@@ -84,7 +84,8 @@ async function start() {
   problem();
 
   const dress = (theme) => {
-    if (state.theme !== theme) state.theme = theme;
+    if (state.theme === theme) return;
+    state.theme = theme;
     // Axes and grids read the style sheet when they are painted.
     for (const id of plots.values()) Bokeh.index[id]?.request_paint?.();
   };
