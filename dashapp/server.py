@@ -79,19 +79,9 @@ async def running(services: Services) -> AsyncIterator[Services]:
         await services.database.close()
 
 
-def create_app(settings: Settings, database_url: str, *, ready: Hook | None = None) -> FastAPI:
-    """The whole application. `ready` runs once the services do, before the first request."""
-    services = make_services(settings, Database(database_url))
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running(services):
-            if ready is not None:
-                await ready(services)
-            yield
-
-    app = FastAPI(title="dashapp", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.services = services
+def create_app(services: Services) -> FastAPI:
+    """The whole application. Its services have to run while it answers: `serve` sees to that."""
+    app = FastAPI(title="dashapp", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/api/v1", create_api(services))
 
     @app.get("/healthz", include_in_schema=False)
@@ -156,14 +146,31 @@ class _Server(uvicorn.Server):
             await self._on_started()
 
 
-async def serve(app: FastAPI, listener: socket.socket, started: Callable[[], Awaitable[None]]) -> None:
-    """Serve until SIGINT or SIGTERM; call `started` once requests are answered."""
+async def serve(
+    settings: Settings,
+    database_url: str,
+    listener: socket.socket,
+    *,
+    ready: Hook | None = None,
+    started: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    `ready` runs once the services do, before the first request; `started` once requests are answered.
+
+    Raises:
+        StartupError: it can't be served as configured.
+    """
+    services = make_services(settings, Database(database_url))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,
+        create_app(services), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,
         # What a page sends is small and what it gets is mostly binary: compressing it costs every viewer CPU each tick.
         ws="websockets-sansio", ws_per_message_deflate=False, ws_ping_interval=20, ws_ping_timeout=20, server_header=False,
     )  # fmt: skip
-    server = _Server(config, started)
-    await server.serve(sockets=[listener])
+    async with running(services):
+        if ready is not None:
+            await ready(services)
+        server = _Server(config, started)
+        await server.serve(sockets=[listener])
     if not server.started:
         raise StartupError("the server could not start; the lines above say why.")

@@ -11,6 +11,11 @@ COOKIE_MAX_AGE = 400 * 86_400
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
+def is_secure(scheme: str, base_url: str) -> bool:
+    """Whether browsers come over https: by the request's scheme, or by `base_url` where a proxy took TLS off."""
+    return scheme == "https" or base_url.startswith("https://")
+
+
 def session_cookie(secret: str, *, secure: bool) -> str:
     """The value of ``Set-Cookie`` that signs a browser in; `secure` on https."""
     return f"{COOKIE}={secret}; Path=/; Max-Age={COOKIE_MAX_AGE}; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")

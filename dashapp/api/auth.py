@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from dashapp.accounts.browser import COOKIE, expired_cookie, session_cookie
+from dashapp.accounts.browser import COOKIE, expired_cookie, is_secure, session_cookie
 from dashapp.accounts.permissions import require
 from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import PublicRoute, SignedInRoute
@@ -23,7 +23,7 @@ class SignedOut(Model):
 
 
 def _secure(request: Request, services: Parts) -> bool:
-    return request.url.scheme == "https" or services.settings.base_url.startswith("https://")
+    return is_secure(request.url.scheme, services.settings.base_url)
 
 
 @public.post("/login", response_model=Data[User])

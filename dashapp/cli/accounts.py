@@ -63,7 +63,7 @@ def create(
     name: Annotated[str, typer.Argument(help="What the token is for.")],
     scope: Annotated[str, typer.Option("--scope", help="ingest, read or write.")] = "ingest",
     email: Annotated[
-        str | None, typer.Option("--user", help="Whose it is; the first admin's unless set.", show_default=False)
+        str | None, typer.Option("--user", help="Whose it is; DASHAPP_ADMIN_EMAIL's unless set.", show_default=False)
     ] = None,
     expires_in_days: Annotated[int | None, typer.Option("--expires-in-days", help="Never, unless set.", show_default=False)] = None,
     data_dir: DataDir = None,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
-import signal
+import socket
 import subprocess
 import sys
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,47 +19,54 @@ import typer
 
 from dashapp import __version__
 from dashapp.agent.catalog import CATALOG
+from dashapp.cli.ending import terminable
 from dashapp.dashboards.files import load_examples
 from dashapp.database import migrate
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.errors import StartupError
-from dashapp.server import bind, create_app, serve
+from dashapp.server import bind, serve
 from dashapp.services import Services
 from dashapp.settings import Settings
+
+log = logging.getLogger(__name__)
 
 #: The agent samples every second for so long after its start, so that the first picture has lines.
 _WARM_UP_SECONDS = 60
 _AGENT_STOP_SECONDS = 5
+_LOOK_AFTER_SECONDS = 1
 _HOME = "This host"
 
 
+@dataclass(frozen=True)
+class _Database:
+    url: str
+    #: How to name it to people.
+    name: str
+    server: EmbeddedPostgres | None = None
+
+    async def keep(self) -> None:
+        """Start an embedded server again that ended by itself, as one does that the system killed for its memory."""
+        while self.server is not None:
+            await asyncio.sleep(_LOOK_AFTER_SECONDS)
+            if self.server.pid is None:
+                log.warning("PostgreSQL has ended by itself; starting it again")
+                try:
+                    await asyncio.to_thread(self.server.revive)
+                except StartupError as error:
+                    log.error("%s", error)
+
+
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C, also while the server isn't up yet: the database must stop in order."""
-
-    def end(_signal: int, _frame: object) -> None:
-        raise SystemExit(0)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise SystemExit(0) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextlib.contextmanager
-def _database(settings: Settings) -> Iterator[tuple[str, str]]:
-    """(URL, how to name it) of the database; an embedded one runs as long as the block."""
+def _database(settings: Settings) -> Iterator[_Database]:
+    """The database; an embedded one runs as long as the block."""
     if not settings.embedded:
-        yield settings.database_url, migrate.masked(settings.database_url)
+        yield _Database(settings.database_url, migrate.masked(settings.database_url))
         return
     settings.key()
     server = EmbeddedPostgres(settings.data_dir)
     server.start()
     try:
-        yield server.url, f"embedded PostgreSQL in {settings.data_dir}"
+        yield _Database(server.url, f"embedded PostgreSQL in {settings.data_dir}", server)
     finally:
         server.stop()
 
@@ -74,17 +83,25 @@ class Machine:
     def run(self) -> None:
         """
         Raises:
-            StartupError: the port, the data directory or the database can't be used.
+            StartupError: the port, the data directory, the database or a setting can't be used.
         """
         listener = bind(self.settings.host, self.settings.port)
-        with _terminable(), _database(self.settings) as (url, self._storage):
-            migrate.migrate(url)
-            app = create_app(self.settings, url, ready=self._prepare)
+        with terminable(), _database(self.settings) as database:
+            migrate.migrate(database.url)
+            self._storage = database.name
             try:
-                asyncio.run(serve(app, listener, lambda: self._started(listener.getsockname()[1])))
+                asyncio.run(self._serve(database, listener))
             finally:
                 self._stop_agent()
                 typer.echo("dashapp has stopped; its data stays where it is.")
+
+    async def _serve(self, database: _Database, listener: socket.socket) -> None:
+        keeping = asyncio.create_task(database.keep())
+        try:
+            port = listener.getsockname()[1]
+            await serve(self.settings, database.url, listener, ready=self._prepare, started=lambda: self._started(port))
+        finally:
+            keeping.cancel()
 
     async def _prepare(self, services: Services) -> None:
         """Before the first request: the admin, the examples, what the agent's metrics mean, and the secrets of this start."""

@@ -6,6 +6,7 @@ import asyncio
 
 import typer
 
+from dashapp.cli.ending import terminable
 from dashapp.cli.where import DataDir, Host, Port, running_database
 from dashapp.errors import StartupError
 
@@ -13,7 +14,7 @@ from dashapp.errors import StartupError
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Only the server, against DASHAPP_DATABASE_URL. The schema must be the newest: `dashapp migrate` makes it so."""
     from dashapp.database import migrate as schema
-    from dashapp.server import bind, create_app
+    from dashapp.server import bind
     from dashapp.server import serve as run_server
     from dashapp.settings import load
 
@@ -29,7 +30,8 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
         address, bound = listener.getsockname()[:2]
         typer.echo(f"dashapp serves http://{address}:{bound} from {schema.masked(settings.database_url)}")
 
-    asyncio.run(run_server(create_app(settings, settings.database_url), listener, started))
+    with terminable():
+        asyncio.run(run_server(settings, settings.database_url, listener, started=started))
 
 
 def migrate(data_dir: DataDir = None) -> None:

@@ -65,7 +65,7 @@ class PanelOptions(StorableModel):
     decimals: int | None = Field(default=None, ge=0, le=6)
     stack: bool = Field(default=False, description="Areas on top of each other.")
     step: Step | None = Field(default=None, description="Bucket width; follows the range when missing.")
-    limit: int | None = Field(default=None, ge=1, le=100, description="Bars: only the largest so many.")
+    limit: int | None = Field(default=None, ge=1, le=100, description="Only so many series, the largest on average.")
     aggregation: Aggregation | None = None
     tags: Tags = Field(default_factory=dict)
     group_by: list[TagKey] = Field(default_factory=list, max_length=8)

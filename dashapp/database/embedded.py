@@ -108,6 +108,16 @@ class EmbeddedPostgres:
             self.stop()
             raise
 
+    def revive(self) -> None:
+        """Start the server again where it ended by itself; its recovery brings back all that was committed.
+
+        Raises:
+            StartupError: it doesn't start.
+        """
+        if self.pid is None:
+            self._spawn()
+        self._wait_until_ready()
+
     def stop(self) -> None:
         """Stop the server cleanly (a fast shutdown: running transactions roll back, committed data is safe)."""
         pid = self.pid

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from dashapp.accounts.browser import COOKIE, expired_cookie, same_origin, session_cookie
+from dashapp.accounts.browser import COOKIE, expired_cookie, is_secure, same_origin, session_cookie
 from dashapp.errors import DashappError, Forbidden, RateLimited, Unauthorized
 from dashapp.pages.templates import page
 from dashapp.pages.visitor import address_of, local_path, visitor
@@ -47,7 +47,7 @@ def create_router(services: Services) -> APIRouter:
         except (Unauthorized, RateLimited) as error:
             problem = str(error) if isinstance(error, RateLimited) else "This e-mail and password don't match an account."
             return form(request, email=email, problem=problem, following=following, status=error.status)
-        return _entered(request, following, secret)
+        return _entered(request, services, following, secret)
 
     @router.get("/signin")
     async def redeem(request: Request, token: str = "") -> Response:
@@ -66,7 +66,7 @@ def create_router(services: Services) -> APIRouter:
                 request, problem="This sign-in link was used already or is too old; start dashapp again for a new one.",
                 following=following, status=401,
             )  # fmt: skip
-        return _entered(request, following, secret)
+        return _entered(request, services, following, secret)
 
     @router.post("/logout")
     async def logout(request: Request) -> Response:
@@ -74,15 +74,15 @@ def create_router(services: Services) -> APIRouter:
         if secret := request.cookies.get(COOKIE):
             await services.accounts.logout(secret)
         response = RedirectResponse("/login", 303)
-        response.headers["Set-Cookie"] = expired_cookie(secure=request.url.scheme == "https")
+        response.headers["Set-Cookie"] = expired_cookie(secure=is_secure(request.url.scheme, services.settings.base_url))
         return response
 
     return router
 
 
-def _entered(request: Request, following: str, secret: str) -> Response:
+def _entered(request: Request, services: Services, following: str, secret: str) -> Response:
     response = RedirectResponse(following, 303)
-    response.headers["Set-Cookie"] = session_cookie(secret, secure=request.url.scheme == "https")
+    response.headers["Set-Cookie"] = session_cookie(secret, secure=is_secure(request.url.scheme, services.settings.base_url))
     # The one-time token in the address is nobody else's business, used or not.
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

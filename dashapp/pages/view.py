@@ -42,9 +42,7 @@ class DashboardView:
         self.parts = Parts(theme)
         self.panels: dict[str, Panel] = {}
         self._records: dict[str, PanelRecord] = {str(record.id): record for record in dashboard.panels}
-        self.state = PageState(
-            start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version
-        )
+        self.state = PageState(start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version)
         self.document: Document | None = None
         self._subscription: Subscription | None = None
         #: The newest tick that the document hasn't shown yet; an older one that waits is dropped.

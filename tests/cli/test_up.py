@@ -132,6 +132,18 @@ def test_the_parents_of_the_data_directory_keep_their_permissions(data_dir: Path
         assert listening == []
 
 
+def test_postgresql_that_ends_by_itself_is_started_again(data_dir: Path) -> None:
+    with up(data_dir, "--no-agent") as server:
+        client = server.client()
+        assert client.post("/api/v1/metrics", json=[{"name": "kept.point", "value": 1.5}]).status_code == 200
+        before = EmbeddedPostgres(data_dir).pid
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        until(lambda: EmbeddedPostgres(data_dir).pid not in (None, before), "another PostgreSQL")
+        until(lambda: client.get("/readyz").status_code == 200, "the database to answer")
+        assert _newest(client, "kept.point") is not None
+
+
 # -- bad input: one sentence, exit code 2, no traceback ----------------------------------------------------------------
 
 
@@ -179,6 +191,15 @@ def test_a_database_of_a_newer_schema(database_url: str) -> None:
     for command in ("serve", "up", "migrate"):
         options = [] if command == "migrate" else ["--port", "0"]
         assert "of a newer dashapp" in _refused(command, *options, env={"DASHAPP_DATABASE_URL": database_url})
+
+
+def test_an_admin_password_that_is_too_short(data_dir: Path) -> None:
+    said = Running("up", "--port", "0", "--data-dir", str(data_dir), env={"DASHAPP_ADMIN_PASSWORD": "short"})
+    assert said.process.wait(60) == 2
+    said._reader.join(5)
+    assert "dashapp: DASHAPP_ADMIN_PASSWORD: String should have at least 8 characters." in said.lines
+    assert "Traceback" not in said.output
+    assert EmbeddedPostgres(data_dir).pid is None
 
 
 def test_an_unmigrated_database(empty_database_url: str) -> None:
