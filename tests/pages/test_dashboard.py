@@ -309,3 +309,62 @@ async def test_sessions_end_when_pages_close(signed_in: BrowserContext, site: Si
     assert until(lambda: opened() >= 1, "the viewer to be counted")
     await page.close()
     until(lambda: opened() == 0, "the session to end", 45)
+
+
+async def test_a_legend_hides_and_isolates_series(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+    line = twelve["panels"][4]
+    page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
+    root = await _root_of(page, line)
+    rows = frame(page, line).locator(".legend tbody tr")
+    visible = f"Bokeh.documents[0].get_model_by_id({root!r}).renderers.map((one) => one.visible)"
+    await rows.nth(1).click()
+    assert await page.evaluate(visible) == [True, False, True]
+    await rows.nth(1).click()
+    assert await page.evaluate(visible) == [True, True, True]
+    await rows.nth(2).click(modifiers=["Control"])
+    assert await page.evaluate(visible) == [False, False, True]
+    await rows.nth(2).click(modifiers=["Control"])
+    assert await page.evaluate(visible) == [True, True, True]
+    # The choice is this viewer's: the next tick keeps it, and a reload starts anew.
+    await rows.nth(0).press("Enter")
+    assert await page.evaluate(visible) == [False, True, True]
+
+
+async def test_pointing_at_a_plot_shows_the_values_there(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+    page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
+    plot = frame(page, twelve["panels"][4]).locator(".plot")
+    box = await plot.bounding_box()
+    assert box
+    await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    table = page.locator(".hover")
+    await expect(table).to_be_visible()
+    assert [await name.inner_text() for name in await table.locator("span").all()] == ["a", "b", "c"]
+    await expect(table.locator("b").first).to_have_text(re.compile(r"^\d+\.\d%$"))
+    # The same moment in every plot over time.
+    assert await page.locator(".crosshair:not([hidden])").count() == 8
+    await page.mouse.move(10, 10)
+    await expect(table).to_be_hidden()
+
+
+async def test_full_screen_and_the_samples_as_csv(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+    line = twelve["panels"][4]
+    page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
+    panel = frame(page, line)
+    await panel.hover()
+    await panel.locator(".panel-menu").click()
+    async with page.expect_download() as download:
+        await page.locator('.menu:visible [data-entry="csv"]').click()
+    text = (await (await download.value).path()).read_text()
+    head, *rows = text.strip().splitlines()
+    assert head == "time,a,b,c"
+    assert len(rows) >= 300
+    await panel.locator(".panel-menu").click()
+    await page.locator('.menu:visible [data-entry="full"]').click()
+    box = await panel.bounding_box()
+    assert box
+    assert box["width"] > 1300
+    assert box["height"] > 800
+    await page.keyboard.press("Escape")
+    box = await panel.bounding_box()
+    assert box
+    assert box["width"] < 800

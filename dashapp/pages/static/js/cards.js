@@ -63,7 +63,7 @@ function draw(panel, card) {
 
 const plain = (map) => (map instanceof Map ? Object.fromEntries(map) : map ?? {});
 
-/** Show or hide the series at `index`, or only it when it is the one left. */
+/** Show or hide a series; with `alone` show only it, or all again when it is the only one. */
 function toggle(doc, plotId, panel, row, alone) {
   const rows = [...panel.querySelectorAll(".legend tbody tr")];
   const shown = rows.filter((other) => other.getAttribute("aria-pressed") !== "true");
@@ -167,10 +167,10 @@ export function bindCards(doc, state, plots) {
     const body = panel.querySelector(".legend tbody");
     body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      if (row) toggle(doc, plotId, panel, row, !(event.ctrlKey || event.metaKey));
+      if (row) toggle(doc, plotId, panel, row, event.ctrlKey || event.metaKey);
     });
     body.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(doc, plotId, panel, event.target.closest("tr"), !event.ctrlKey); }
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(doc, plotId, panel, event.target.closest("tr"), event.ctrlKey); }
     });
     body.addEventListener("pointerover", (event) => emphasise(doc, plotId, event.target.closest("tr")?.dataset.series ?? null));
     body.addEventListener("pointerleave", () => emphasise(doc, plotId, null));
