@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from dashapp.contract.metrics import MetricQuery
 from dashapp.errors import DashappError
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics import changes
@@ -99,8 +100,6 @@ class LiveHub:
 
     async def once(self, selections_and_bounds: list[tuple[LiveQuery, int, int]]) -> list[Window]:
         """Answers over fixed ranges, which don't slide: read once, kept nowhere."""
-        from dashapp.contract.metrics import MetricQuery
-
         queries = [MetricQuery.over(query.selection, start, end, step=query.step_ms) for query, start, end in selections_and_bounds]
         moment = now_ms()
         return [_window(answer, moment) for answer in await self._reader.frames(queries)]

@@ -10,6 +10,7 @@ const { Bokeh } = window;
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const dot = document.querySelector("[data-connection]");
 const banner = document.querySelector(".banner");
+const TRIES = "dashapp-tries";
 let leaving = false;
 addEventListener("beforeunload", () => { leaving = true; });
 
@@ -26,7 +27,10 @@ async function comeBack() {
   banner.textContent = "The connection to dashapp is lost; this page comes back by itself. What you see is not fresh.";
   banner.hidden = false;
   for (const panel of document.querySelectorAll('.panel[data-state="live"]')) panel.dataset.state = "stale";
-  for (let wait = 500; ; wait = Math.min(wait * 1.5, 10_000)) {
+  // Where something on the way refuses websockets for good, each try waits longer than the one before.
+  const tries = Number(sessionStorage.getItem(TRIES) ?? 0);
+  sessionStorage.setItem(TRIES, tries + 1);
+  for (let wait = Math.min(500 * 2 ** tries, 60_000); ; wait = Math.min(wait * 1.5, 60_000)) {
     await new Promise((resolve) => setTimeout(resolve, wait));
     try {
       if ((await fetch("/readyz", { cache: "no-store" })).ok) break;
@@ -94,6 +98,7 @@ async function start() {
 
   document.addEventListener("visibilitychange", () => { state.visible = document.visibilityState === "visible"; });
   if (document.visibilityState !== "visible") state.visible = false;
+  setTimeout(() => sessionStorage.removeItem(TRIES), 20_000);
   performance.mark("dashapp-ready");
 }
 
