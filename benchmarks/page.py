@@ -157,7 +157,7 @@ _DETAIL = """() => {
   const loaded = performance.getEntriesByType("resource");
   const scripts = loaded.filter(({ initiatorType, name }) => initiatorType === "script" || name.includes(".js"));
   const sum = (list, of) => list.reduce((total, item) => total + of(item), 0);
-  const frames = __bench.sockets.flatMap((socket) => socket.frames).filter(([at]) => at <= __bench.done);
+  const frames = __bench.sockets.flatMap((socket) => socket.frames).filter(([at]) => at <= __bench.first);
   return {
     "first byte": page.responseStart,
     "end of HTML": page.responseEnd,
@@ -165,7 +165,7 @@ _DETAIL = """() => {
     "BokehJS evaluated": __bench.bokeh,
     "websocket asked for": __bench.sockets[0]?.made ?? 0,
     "websocket open": __bench.sockets[0]?.opened ?? 0,
-    "last frame of the document": frames.length ? frames.at(-1)[0] : 0,
+    "last frame before a plot": frames.length ? frames.at(-1)[0] : 0,
     "first plot drawn": __bench.first,
     "last plot drawn": __bench.last,
     "blocked in long tasks": sum(__bench.tasks.filter(([at]) => at < __bench.done), ([, took]) => took),
