@@ -35,7 +35,8 @@ AT_ONCE = 6
 #: How each aggregation is made of rows: the column of a rollup, and what is done with it. Averages are sum/count at
 #: every level; the database's own avg() would overflow on large values, because it also sums their squares.
 _AGGREGATES: dict[Aggregation, tuple[LiteralString, LiteralString]] = {
-    "avg": ("sum", "sum(value) / sum(samples)"),
+    # Divided by the samples in `_columns`: PostgreSQL refuses a quotient that underflows, and one such point would stop all.
+    "avg": ("sum", "sum(value)"),
     "sum": ("sum", "sum(value)"),
     "min": ("min", "min(value)"),
     "max": ("max", "max(value)"),
@@ -191,7 +192,7 @@ async def _columns(
         (
             groups[int(str(row["number"]))].tags,
             cast(Times, row["times"]),
-            cast(Values, row["values"]),
+            cast(Values, row["values"]) / cast(Values, row["samples"]) if aggregation == "avg" else cast(Values, row["values"]),
             cast(Values, row["samples"]),
         )
         for row in await cursor.fetchall()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dashapp.contract.metrics import Point
@@ -58,7 +58,7 @@ async def _views_are_the_raw_truth(store: Store) -> None:
                 FROM metrics_raw GROUP BY 1, 2
             ) AS raw USING (bucket, series_id)
             WHERE (v.count, v.min, v.max, v.first, v.last) IS DISTINCT FROM (raw.count, raw.min, raw.max, raw.first, raw.last)
-                OR abs(v.sum - raw.sum) > 1e-9 * raw.size
+                OR abs(v.sum - raw.sum) > 1e-9 * greatest(raw.size, 1e-290)
             """
         )
         assert wrong == []
@@ -124,5 +124,7 @@ async def _play(url: str, played: list[Any], asked: list[Any]) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(played=actions, asked=questions)
+# The average of these underflows, which PostgreSQL's division takes for an error.
+@example(played=[("write", [("a", 0, 0.0), ("a", 1, 0.0), ("b", 1, 5e-324)])], asked=[((1, 0), 1000, "avg", ())])
 def test_any_interleaving_is_answered_like_the_raw_samples(database_url: str, played: list[Any], asked: list[Any]) -> None:
     asyncio.run(_play(database_url, played, asked))
