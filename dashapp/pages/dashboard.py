@@ -10,6 +10,7 @@ from uuid import UUID
 
 import orjson
 import panel as pn
+from bokeh.settings import settings as bokeh_settings
 from bokeh_fastapi.handler import DocHandler
 from fastapi import APIRouter, FastAPI, Request
 from panel.io.fastapi import add_applications
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATH = "/d/{dashboard_id}"
+# It looks for mistakes in hand-written layouts each time a document is sent; the panels' tests do that for ours.
+bokeh_settings.perform_document_validation = False
 #: The view that the session being created is for: prepared by the route, picked up by `_build` in the same task.
 _opening: ContextVar[DashboardView | None] = ContextVar("opening", default=None)
 

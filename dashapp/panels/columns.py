@@ -15,11 +15,13 @@ _PATCH_SHARE = 0.25
 
 
 def bring(source: ColumnDataSource, new: Mapping[str, Column], *, key: str = "t") -> str:
-    """Change `source` to hold exactly `new`, whose column `key` ascends; say how: ``same``, ``live`` or ``replaced``.
+    """Change `source` to hold `new`, whose column `key` ascends; say how: ``same``, ``live`` or ``replaced``.
 
-    Rows that left at the old end go by rollover, rows that came are streamed, and cells that changed are patched, so
-    that a tick costs a few numbers whatever the range. What doesn't fit that (other columns, rows in between, most cells
-    changed) replaces the data; glyphs and canvases stay in any case.
+    Rows that came are streamed, rows that left at the old end go by that stream's rollover, and cells that changed are
+    patched, so that a tick costs a few numbers whatever the range. Where rows left and none came yet, the source holds
+    them until one does: they lie left of the axis, and sending all the others again would cost a hundred times as much.
+    What doesn't fit that (other columns, rows in between, most cells changed) replaces the data; glyphs and canvases
+    stay in any case.
     """
     old: Mapping[str, Any] = source.data
     if set(old) != set(new) or not len(old[key]) or not len(new[key]):
@@ -47,9 +49,6 @@ def bring(source: ColumnDataSource, new: Mapping[str, Column], *, key: str = "t"
     if kept < times.size:
         # Lists, not arrays: a row or two are shorter as JSON than as binary buffers of their own.
         source.stream({name: column[kept:].tolist() for name, column in new.items()}, rollover=int(times.size))
-    elif kept_from:
-        source.data = _own(new)
-        return "replaced"
     return "live" if patches or kept < times.size else "same"
 
 
