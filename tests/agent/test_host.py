@@ -23,6 +23,7 @@ from dashapp.agent.host import Host
 from dashapp.agent.processes import Processes
 from dashapp.agent.rates import Rates
 from dashapp.contract.metrics import MAX_POINTS_A_REQUEST, point_batch
+from tests.running import until
 
 _RATES = ("cpu.", "disk.io", "disk.ops", "disk.busy", "network.", "pressure.", "process.cpu")
 
@@ -197,16 +198,24 @@ def test_rates_know_resets_and_forget_what_is_gone() -> None:
     assert rates.rate("a", 400) is None  # too soon to tell
 
 
+def _asleep(child: subprocess.Popen[bytes]) -> bool:
+    """Whether it has finished loading and does what it was started for."""
+    process = psutil.Process(child.pid)
+    return process.cmdline() == ["sleep", "60"] and process.status() == psutil.STATUS_SLEEPING
+
+
 def test_processes_of_one_name_are_added_up() -> None:
     processes = Processes()
     processes.top()
     children = [subprocess.Popen(["sleep", "60"]) for _ in range(3)]
     try:
-        # A burst between two readings by something young, seen the first time after it.
+        until(lambda: all(_asleep(child) for child in children), "the children to sleep")
         usage = {found.name: found for found in processes.top()}
-        alone = psutil.Process(children[0].pid).memory_info().rss
+        named = [process for process in psutil.process_iter(["name", "memory_info"]) if process.info["name"] == "sleep"]
+        assert len(named) >= 3
         if "sleep" in usage and sys.platform == "linux":
-            assert usage["sleep"].memory < 3 * alone  # their shared pages count once
+            # Their shared pages count once.
+            assert usage["sleep"].memory < sum(process.info["memory_info"].rss for process in named)
     finally:
         for child in children:
             child.kill()
