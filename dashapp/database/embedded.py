@@ -261,6 +261,7 @@ class EmbeddedPostgres:
                 fatal = [line for line in log if "FATAL:" in line and "starting up" not in line]
             if fatal and self.pid is None:
                 raise StartupError(f"PostgreSQL doesn't start: {fatal[-1].split('FATAL:')[1].strip()} (see {self.log}).")
+            # PostgreSQL notifies nobody but a service manager. This runs before there is a loop, or in a thread.
             time.sleep(0.02)
         raise StartupError(f"PostgreSQL doesn't answer after {_START_SECONDS} s ({failure}); see {self.log}.")
 

@@ -12,7 +12,7 @@ from bokeh.document import Document
 
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import TimeRange
-from dashapp.errors import DashappError, Unavailable, ValidationFailed
+from dashapp.errors import DashappError, ValidationFailed
 from dashapp.live.hub import now_ms
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics.routing import default_step
@@ -154,7 +154,7 @@ class DashboardView:
             return
         try:
             failed = next((answer for answer in answers if answer.error is not None), None)
-            if failed is not None and failed.error is not None:
+            if failed is not None:
                 self._show_failure(panel, failed)
             else:
                 frames = [answer.frame for answer in answers if answer.frame is not None]
@@ -165,13 +165,10 @@ class DashboardView:
 
     @staticmethod
     def _show_failure(panel: Panel, answer: Window) -> None:
-        message = str(answer.error)
-        if (isinstance(answer.error, Unavailable) and answer.frame is not None) or (
-            isinstance(answer.error, DashappError) and panel.card.state in ("live", "stale") and answer.frame is not None
-        ):
-            panel.stale(float(answer.as_of_ms), message)
+        if answer.frame is not None:
+            panel.stale(float(answer.as_of_ms), str(answer.error))
         else:
-            panel.fail(message)
+            panel.fail(str(answer.error))
 
     def _align(self) -> None:
         """Time lines up down the page: plots that stand in one column have one left margin."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from dashapp.agent.spool import Spool
 from dashapp.contract.metrics import point_batch
 from dashapp.errors import StartupError
 from tests.agent.receiver import TOKEN, Receiver, failure, key
+from tests.running import until
 
 _PROGRAM = """
 import asyncio, sys
@@ -72,7 +72,7 @@ def test_nothing_is_lost_across_outages_and_kills(receiver: Receiver, start: Sta
     receiver.stop()
     # During the outage one agent is killed with what it gathered, and the next gathers more.
     spooled = tmp_path / "spool"
-    wait_until(lambda: any(path.stat().st_size for path in spooled.glob("*.jsonl")))
+    until(lambda: any(path.stat().st_size for path in spooled.glob("*.jsonl")), "a spooled point")
     process.kill()
     process.wait()
     gathered = [line for path in sorted(spooled.glob("*.jsonl")) for line in path.read_bytes().splitlines()]
@@ -164,12 +164,3 @@ async def test_warm_up_samples_every_second(receiver: Receiver, tmp_path: Path) 
         await task
     first, second = ticks_of(receiver)[:2]
     assert second - first == 1000
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """For what happens in a folder, where nobody can notify us."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        os.sched_yield()
-        time.sleep(0.01)
