@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from dashapp.errors import StartupError
 
 #: How long a stop may take to send what waits; the rest stays in the spool.
 FLUSH_S = 2.0
+#: Rates over less than this after the agent's start say more about the clock's grain than about the host.
+_FIRST_RATES_S = 0.25
 _PARENT_POLL_S = 2.0
 
 
@@ -86,7 +89,10 @@ async def _run(host: Host, spool: Spool, sender: Sender, interval_s: float, warm
 async def _sample(host: Host, spool: Spool, sender: Sender, interval_s: float, warm_up_s: float) -> None:
     # The first sample has no rates. Taken now and thrown away, it lets the first one that is sent have them.
     await in_thread(host.sample)
+    rates_from = time.monotonic() + _FIRST_RATES_S
     async for tick in ticks(interval_s, warm_up_s):
+        if time.monotonic() < rates_from:
+            continue
         timestamp = round(tick * 1000)
         points = await in_thread(host.sample, timestamp)
         points += _own_points(host, spool, sender, timestamp)
