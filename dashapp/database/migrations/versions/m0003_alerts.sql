@@ -1,0 +1,2 @@
+-- Alerts: silences, the outbox of notifications, and what rules and instances lacked.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Dashboards: what editing, variables and undo need.
+SELECT 1;
