@@ -1,0 +1,2 @@
+-- Accounts: audit log, limits, sign-in providers.
+SELECT 1;
