@@ -19,6 +19,7 @@ from dashapp.accounts.accounts import Accounts
 from dashapp.api import figures
 from dashapp.api.app import create_api
 from dashapp.dashboards.store import Dashboards
+from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
 from dashapp.errors import DashappError, StartupError, Unavailable
 from dashapp.live.hub import LiveHub
@@ -43,7 +44,8 @@ def make_services(settings: Settings, database: Database) -> Services:
     """What a dashapp has, on one database. Nothing runs yet."""
     reader = Reader(database, settings)
     return Services(
-        settings=settings, database=database, accounts=Accounts(database), dashboards=Dashboards(database),
+        settings=settings, database=database, notices=Notices(database.url),
+        accounts=Accounts(database), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader, hub=LiveHub(database, reader),
     )  # fmt: skip
 
@@ -63,6 +65,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
     # A pass that takes longer than its interval is followed by one, not by a pile.
     scheduler.add_job(storage_pass, "interval", seconds=STORAGE_SECONDS, max_instances=1, coalesce=True, misfire_grace_time=None)
     await services.database.open()
+    services.notices.start()
     try:
         await services.ingest.start()
         services.hub.start()
@@ -76,6 +79,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
         await services.ingest.stop()
         with suppress(DashappError):
             await jobs.lease.release()
+        await services.notices.stop()
         await services.database.close()
 
 

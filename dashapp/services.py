@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
     from dashapp.dashboards.store import Dashboards
+    from dashapp.database.notices import Notices
     from dashapp.database.pool import Database
     from dashapp.live.hub import LiveHub
     from dashapp.metrics.catalog import Catalog
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class Services:
     settings: Settings
     database: Database
+    notices: Notices
     accounts: Accounts
     dashboards: Dashboards
     ingest: Ingest

@@ -15,6 +15,7 @@ from dashapp.api.app import create_api
 from dashapp.contract.accounts import Role, Scope, TokenRequest, User
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.embedded import EmbeddedPostgres
+from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
 from dashapp.metrics.catalog import Catalog
 from dashapp.metrics.ingest import Ingest
@@ -33,7 +34,8 @@ async def running(database: Database, data_dir: Path) -> AsyncIterator[Services]
     ingest = Ingest(database, settings)
     await ingest.start()
     yield Services(
-        settings=settings, database=database, accounts=Accounts(database), dashboards=Dashboards(database),
+        settings=settings, database=database, notices=Notices(database.url),
+        accounts=Accounts(database), dashboards=Dashboards(database),
         ingest=ingest, catalog=Catalog(database), reader=Reader(database, settings), hub=None,  # type: ignore[arg-type]
     )  # fmt: skip
     await ingest.stop()
