@@ -28,6 +28,7 @@ from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
 from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.pages.app import mount_pages
+from dashapp.pages.headers import SecurityHeaders
 from dashapp.pages.sockets import open_sessions
 from dashapp.services import Services
 from dashapp.settings import Settings
@@ -106,6 +107,7 @@ def create_app(services: Services) -> FastAPI:
         return JSONResponse({"data": {"status": "ready"}})
 
     pages = mount_pages(app, services)
+    app.add_middleware(SecurityHeaders, base_url=services.settings.base_url)
     registry = figures.registry(services, lambda: open_sessions(pages))
 
     @app.get("/metrics", include_in_schema=False)

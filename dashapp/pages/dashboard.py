@@ -15,6 +15,7 @@ from bokeh_fastapi.handler import DocHandler
 from fastapi import APIRouter, FastAPI, Request
 from panel.io.fastapi import add_applications
 from starlette.responses import Response, StreamingResponse
+from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from dashapp.accounts.browser import same_origin
@@ -84,7 +85,6 @@ def shown_range(request: Request) -> tuple[TimeRange, str, str]:
 def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     """The page, and the Panel application behind it."""
     router = APIRouter(include_in_schema=False)
-    # Ours comes first, so that a page is only rendered for who may see it; Panel's own route lies behind it.
     handlers: dict[str, DocHandler] = {}
 
     @router.get(PATH)
@@ -100,6 +100,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
         )
 
     app.include_router(router)
+    own = list(app.router.routes)
     application = add_applications(
         {PATH: _build},
         app=app,
@@ -110,6 +111,8 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
         check_unused_sessions_milliseconds=5_000,
         unused_session_lifetime_milliseconds=15_000,
     )
+    # Of what comes with it only the websocket is used: its page would be rendered for anybody, its assets for no page of ours.
+    app.router.routes[:] = [route for route in app.router.routes if route in own or isinstance(route, WebSocketRoute)]
     context = application._applications[PATH]
     handlers["doc"] = DocHandler(application, context)
 

@@ -8,13 +8,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from dashapp.pages.assets import asset, bokeh_script
+from dashapp.pages.headers import nonce
 
 _environment = Environment(
     loader=PackageLoader("dashapp.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 
 
-_environment.globals.update(asset=asset, bokeh_script=bokeh_script)
+_environment.globals.update(asset=asset, bokeh_script=bokeh_script, nonce=nonce)
 
 
 def render(name: str, **values: Any) -> str:
