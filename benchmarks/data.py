@@ -23,3 +23,18 @@ def value(panel: int, host: int, time_s: int) -> float:
 def newest(now_s: float) -> int:
     """The time of the newest point at `now_s`."""
     return int(now_s) // STEP_S * STEP_S
+
+# -- points that are sent in --------------------------------------------------------------------------------------
+
+INGEST_SERIES = 1000
+"""Series, and points of a request: one of each."""
+INGEST_STEP_MS = 10
+"""From one request's points to the next one's: all of a run lie within the last minutes, as agents send them."""
+
+
+def ingest_tags(series: int) -> dict[str, str]:
+    return {"host": f"host-{series:04d}", "region": "eu-west"}
+
+
+def ingest_value(number: int, series: int) -> float:
+    return round(30 + series % 40 + number * 12.9898 % 10, 3)
