@@ -24,6 +24,7 @@ def newest(now_s: float) -> int:
     """The time of the newest point at `now_s`."""
     return int(now_s) // STEP_S * STEP_S
 
+
 # -- points that are sent in --------------------------------------------------------------------------------------
 
 INGEST_SERIES = 1000

@@ -33,7 +33,12 @@ class Sender:
         self.bodies = [
             orjson.dumps(
                 [
-                    {"name": "bench.load", "value": ingest_value(number, series), "tags": ingest_tags(series), "timestamp": int(_TIME)}
+                    {
+                        "name": "bench.load",
+                        "value": ingest_value(number, series),
+                        "tags": ingest_tags(series),
+                        "timestamp": int(_TIME),
+                    }
                     for series in range(INGEST_SERIES)
                 ]
             )

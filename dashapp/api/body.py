@@ -12,11 +12,8 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from pydantic import ValidationError
 
 from dashapp.api import identity
-from dashapp.contract.base import validation_failed
-from dashapp.contract.metrics import Point, point_batch
 from dashapp.errors import PayloadTooLarge, ValidationFailed
 
 #: Bytes a body may have.
@@ -56,21 +53,6 @@ def parse(raw: bytes) -> Any:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise ValidationFailed(f"The body is no valid JSON: {error}.", details={"body": str(error)}) from None
-
-
-def parse_points(raw: bytes) -> list[Point]:
-    """The points of ``POST /metrics``; parsing and checking are one pass, so that even a NaN is named by its path.
-
-    Raises:
-        ValidationFailed: `details` names each bad field as ``points.17.value``.
-    """
-    try:
-        return point_batch.validate_json(raw)
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        if errors[0]["type"] == "json_invalid":
-            raise ValidationFailed(f"The body is no valid JSON: {errors[0]['msg']}.", details={"body": errors[0]["msg"]}) from None
-        raise validation_failed(errors, prefix="points") from None
 
 
 class _ParsedRequest(Request):

@@ -13,6 +13,7 @@ from dashapp.api.answers import Data, data
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
 from dashapp.contract.metrics import MAX_POINTS_A_REQUEST, Accepted, MetricInfo, MetricName, MetricUpdate
+from dashapp.protocols import points
 
 router = APIRouter(prefix="/metrics", tags=["Metrics"], route_class=SignedInRoute)
 
@@ -44,8 +45,8 @@ def _no_nul(text: str) -> str:
 async def send_points(request: Request, actor: Signed, services: Parts) -> Response:
     """Send 1 to 1000 points. All or nothing; answered after the commit. The same point again replaces the first."""
     require(actor, "metrics.send")
-    points = bodies.parse_points(await bodies.read(request))
-    return data(Accepted(accepted=await services.ingest.write(points)))
+    batch = points.read(await bodies.read(request), services.ingest.clock())
+    return data(Accepted(accepted=await services.ingest.write(batch)))
 
 
 @router.get("", response_model=Data[list[MetricInfo]])

@@ -19,7 +19,7 @@ import typer
 
 from dashapp import __version__
 from dashapp.agent.catalog import CATALOG
-from dashapp.cli.ending import terminable
+from dashapp.cli.ending import run, terminable
 from dashapp.dashboards.files import load_examples
 from dashapp.database import migrate
 from dashapp.database.embedded import EmbeddedPostgres
@@ -90,7 +90,7 @@ class Machine:
             migrate.migrate(database.url)
             self._storage = database.name
             try:
-                asyncio.run(self._serve(database, listener))
+                run(self._serve(database, listener))
             finally:
                 self._stop_agent()
                 typer.echo("dashapp has stopped; its data stays where it is.")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
 
-from dashapp.cli.ending import terminable
+from dashapp.cli.ending import run, terminable
 from dashapp.cli.where import DataDir, Host, Port, running_database
 from dashapp.errors import StartupError
 
@@ -31,7 +29,7 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
         typer.echo(f"dashapp serves http://{address}:{bound} from {schema.masked(settings.database_url)}")
 
     with terminable():
-        asyncio.run(run_server(settings, settings.database_url, listener, started=started))
+        run(run_server(settings, settings.database_url, listener, started=started))
 
 
 def migrate(data_dir: DataDir = None) -> None:

@@ -85,7 +85,7 @@ class Ingest:
             await self._writer
             self._writer = None
 
-    async def write(self, points: list[Point]) -> int:
+    async def write(self, points: Batch | Sequence[Point]) -> int:
         """Store points, all or none; the number of points, after the commit.
 
         Raises:
@@ -93,14 +93,14 @@ class Ingest:
             RateLimited: a new series would exceed ``MAX_SERIES``.
             Unavailable: too much waits already, or the database can't be reached.
         """
-        if not points:
+        if not len(points):
             return 0
         if self._writer is None or self._stopping:
             raise Unavailable("dashapp takes no points just now, it is starting or stopping; try again shortly.")
         if self._waiting_points + len(points) > WAITING_POINTS:
             raise Unavailable(f"{self._waiting_points} points wait to be written already; try again shortly.", retry_after=5)
         now_ms = self.clock()
-        batch = Batch.of(points, now_ms)
+        batch = points if isinstance(points, Batch) else Batch.of(points, now_ms)
         batch.check_times(now_ms, self.settings.retention_raw)
         request = _Request(batch, asyncio.get_running_loop().create_future())
         self._waiting.append(request)

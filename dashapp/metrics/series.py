@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database
 from dashapp.errors import RateLimited
+from dashapp.metrics.memory import Memory
 
 #: What a series is known by: its metric and its tags, in whatever order they came.
 Key = tuple[str, frozenset[tuple[str, str]]]
@@ -40,20 +41,18 @@ class SeriesIds:
     """Ids by key. Only committed ids are remembered, and all are forgotten when a series was deleted (`epoch`)."""
 
     def __init__(self, database: Database, max_series: int, *, remembered: int = _REMEMBERED) -> None:
-        self.database, self.max_series, self.remembered = database, max_series, remembered
+        self.database, self.max_series = database, max_series
         self.epoch: str | None = None
-        # Two generations instead of an ordered list: a hit in the old one moves it to the young one.
-        self._young: dict[Key, int] = {}
-        self._old: dict[Key, int] = {}
+        self._ids: Memory[Key, int] = Memory(remembered)
         self._count, self._counted = 0, -_COUNT_SECONDS
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self._ids)
 
     def forget(self, epoch: str) -> None:
         """Forget every id; those asked for from now on are true since `epoch`."""
         self.epoch = epoch
-        self._young, self._old = {}, {}
+        self._ids.clear()
 
     async def resolve(self, keys: Collection[Key]) -> dict[Key, int]:
         """The id of every key; series that are missing are made, in transactions of their own.
@@ -65,8 +64,7 @@ class SeriesIds:
         found: dict[Key, int] = {}
         missing: list[Key] = []
         for key in keys:
-            if (known := self._young.get(key)) is None and (known := self._old.get(key)) is not None:
-                self._remember(key, known)
+            known = self._ids.get(key)
             if known is None:
                 missing.append(key)
             else:
@@ -74,14 +72,9 @@ class SeriesIds:
         for at in range(0, len(missing), _AT_ONCE):
             fresh = await self._ask(missing[at : at + _AT_ONCE])
             for key, known in fresh.items():
-                self._remember(key, known)
+                self._ids.put(key, known)
             found |= fresh
         return found
-
-    def _remember(self, key: Key, known: int) -> None:
-        if len(self._young) >= self.remembered:
-            self._young, self._old = {}, self._young
-        self._young[key] = known
 
     async def _ask(self, keys: list[Key]) -> dict[Key, int]:
         texts = {key: canonical(dict(key[1])) for key in keys}

@@ -1,0 +1,1 @@
+"""What senders write, read into columns: JSON points, Prometheus remote write, InfluxDB line protocol."""
