@@ -23,10 +23,13 @@ from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
 from dashapp.errors import DashappError, StartupError, Unavailable
 from dashapp.live.hub import LiveHub
+from dashapp.metrics.cache import CachedReader
 from dashapp.metrics.catalog import Catalog
+from dashapp.metrics.changes import Generations
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
 from dashapp.metrics.rollups.jobs import StorageJobs
+from dashapp.metrics.stores import open_store
 from dashapp.pages.app import mount_pages
 from dashapp.pages.headers import SecurityHeaders
 from dashapp.pages.sockets import open_sessions
@@ -43,11 +46,13 @@ Hook = Callable[[Services], Awaitable[None]]
 
 def make_services(settings: Settings, database: Database) -> Services:
     """What a dashapp has, on one database. Nothing runs yet."""
-    reader = Reader(database, settings)
+    reader, notices = Reader(database, settings), Notices(database.url)
+    store = open_store(settings.cache_url.get_secret_value(), database)
     return Services(
-        settings=settings, database=database, notices=Notices(database.url),
+        settings=settings, database=database, notices=notices,
         accounts=Accounts(database), dashboards=Dashboards(database),
-        ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader, hub=LiveHub(database, reader),
+        ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
+        cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
     )  # fmt: skip
 
 
@@ -80,6 +85,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
         await services.ingest.stop()
         with suppress(DashappError):
             await jobs.lease.release()
+        await services.cached.close()
         await services.notices.stop()
         await services.database.close()
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dashapp.database.notices import Notices
     from dashapp.database.pool import Database
     from dashapp.live.hub import LiveHub
+    from dashapp.metrics.cache import CachedReader
     from dashapp.metrics.catalog import Catalog
     from dashapp.metrics.ingest import Ingest
     from dashapp.metrics.query import Reader
@@ -27,4 +28,6 @@ class Services:
     ingest: Ingest
     catalog: Catalog
     reader: Reader
+    #: Answers that may be a few seconds old; for the API, never for alerts or the live hub.
+    cached: CachedReader
     hub: LiveHub

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dashapp.contract.durations import Retention
@@ -44,8 +44,19 @@ class Settings(BaseSettings):
     retention_raw: Retention = Field(default=timedelta(days=7), description="How long samples are kept; `forever` or e.g. `7d`.")
     retention_1min: Retention = Field(default=timedelta(days=30), description="How long 1-minute rollups are kept.")
     retention_1hour: Retention = Field(default=timedelta(days=365), description="How long 1-hour rollups are kept.")
+    cache_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis or Valkey in which processes share answers, `redis://:password@host:6379/0`; empty: in the process.",
+    )
     max_series: int = Field(default=1_000_000, ge=1, description="Refuse new series beyond so many.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
+
+    @field_validator("cache_url")
+    @classmethod
+    def _known_cache(cls, url: SecretStr) -> SecretStr:
+        if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("takes redis://host:6379/0, rediss:// with TLS, or unix:///path/to/socket")
+        return url
 
     @model_validator(mode="after")
     def _retention_order(self) -> Settings:

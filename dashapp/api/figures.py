@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,9 @@ class _Figures:
         yield GaugeMetricFamily("dashapp_sessions", "Page sessions that the server holds.", value=self._sessions())
         yield GaugeMetricFamily("dashapp_live_viewers", "Viewers that live ticks are sent to.", value=hub.viewers)
         yield GaugeMetricFamily("dashapp_live_windows", "Distinct queries kept up to date for them.", value=hub.windows_held)
+        cached = self._services.cached
+        yield CounterMetricFamily("dashapp_query_cache_hits", "Queries answered from the cache.", value=cached.hits)
+        yield CounterMetricFamily("dashapp_query_cache_misses", "Queries answered by the database.", value=cached.misses)
 
 
 def registry(services: Services, sessions: Callable[[], int]) -> CollectorRegistry:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 from pydantic import Field, ValidationError
 
 from dashapp.accounts.permissions import require
@@ -26,6 +26,8 @@ router = APIRouter(prefix="/query", tags=["Queries"], route_class=SignedInRoute)
 _VALUES_A_TURN = 100_000
 _POINTS_A_TURN = 10_000
 
+CacheControl = Annotated[str, Header(max_length=500, description="`no-cache` asks past the cache.")]
+
 
 class QueryMeta(Model):
     """Where numbers come from."""
@@ -33,7 +35,7 @@ class QueryMeta(Model):
     table: str = Field(description="The relations that answered.")
     resolution: str
     step: str = Field(description="Bucket width, such as `1m`.")
-    cached: bool
+    cached: bool = Field(description="From the cache: at most 10 s old where the range touches now.")
     covered_start: int = Field(description="Unix ms; the range that is answered for.")
     covered_end: int
     partial: bool = Field(description="Whether that is less than was asked.")
@@ -67,15 +69,15 @@ class BatchFailure(Model):
 
 
 @router.post("", response_model=Data[SingleAnswer])
-async def query(actor: Signed, body: SingleQuery, services: Parts) -> Response:
+async def query(actor: Signed, body: SingleQuery, services: Parts, cache_control: CacheControl = "") -> Response:
     """One series of points: `start` inclusive, `end` exclusive, empty buckets absent."""
     require(actor, "metrics.read")
-    frame = await services.reader.frame(_metric_query(MetricQuery, body.model_dump()))
+    frame = await services.cached.frame(_metric_query(MetricQuery, body.model_dump()), past=_past(cache_control))
     return data({"data": await _points(frame), "meta": frame.meta.wire()})
 
 
 @router.post("/batch", response_model=Data[dict[str, BatchFrame | BatchFailure]], openapi_extra={"x-item": "BatchItem"})
-async def query_batch(actor: Signed, body: QueryBatch, services: Parts) -> Response:
+async def query_batch(actor: Signed, body: QueryBatch, services: Parts, cache_control: CacheControl = "") -> Response:
     """Up to 100 queries at once, each under its `id`. One that fails answers its own error; the others don't notice."""
     require(actor, "metrics.read")
     answers: dict[str, Any] = dict.fromkeys(_ids(body.queries))
@@ -85,10 +87,16 @@ async def query_batch(actor: Signed, body: QueryBatch, services: Parts) -> Respo
             queries[key] = _metric_query(BatchItem, item)
         except ValidationFailed as error:
             answers[key] = failure(error)
-    frames = await services.reader.frames(list(queries.values()))
+    frames = await services.cached.frames(list(queries.values()), past=_past(cache_control))
     for key, frame in zip(queries, frames, strict=True):
         answers[key] = failure(frame) if isinstance(frame, DashappError) else await _columns(frame)
     return data(answers)
+
+
+def _past(cache_control: str) -> bool:
+    """Whether the request asks past the cache."""
+    wanted = {part.strip() for part in cache_control.lower().split(",")}
+    return not wanted.isdisjoint({"no-cache", "no-store", "max-age=0"})
 
 
 def _metric_query(model: type[MetricQuery], values: dict[str, Any]) -> MetricQuery:

@@ -12,6 +12,9 @@ SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 #: From here back, minutes are history: answers may be kept, and a late point raises the metric's generation.
 HISTORY_MS = 2 * MINUTE
+#: What a cache takes for history ends so much earlier: ingest judges a point's age a while before it commits, and the
+#: clocks of processes differ.
+SLACK_MS = MINUTE
 #: Points that are older mark single series of an hour instead of all series of a minute.
 RECENT_MS = 10 * MINUTE
 #: How far ahead of the clock a point may be.

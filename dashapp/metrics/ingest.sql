@@ -9,7 +9,11 @@ SELECT * FROM unnest(%(series)s::bigint[], %(times)s::timestamptz[], %(values)s:
 ON CONFLICT (series_id, time) DO UPDATE SET value = EXCLUDED.value
 
 -- name: raise_generations
--- Locked in one order for all writers, so that they don't deadlock.
-UPDATE metrics SET generation = generation + 1
-FROM (SELECT id FROM metrics WHERE name = ANY(%(names)s) ORDER BY id FOR NO KEY UPDATE) AS touched
-WHERE metrics.id = touched.id
+-- Locked in one order for all writers, so that they don't deadlock. Caches are told with the commit.
+WITH raised AS (
+    UPDATE metrics SET generation = generation + 1
+    FROM (SELECT id FROM metrics WHERE name = ANY(%(names)s) ORDER BY id FOR NO KEY UPDATE) AS touched
+    WHERE metrics.id = touched.id
+    RETURNING name, generation
+)
+SELECT pg_notify('dashapp', format('generations %%s %%s', name, generation)) FROM raised

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString, cast
 
@@ -78,16 +78,7 @@ class Reader:
 
     async def frames(self, queries: list[MetricQuery]) -> list[Frame | DashappError]:
         """Several answers at once, in the order of the queries; one that fails stands as its error."""
-        return list(await asyncio.gather(*(self._frame_or_error(query) for query in queries)))
-
-    async def _frame_or_error(self, query: MetricQuery) -> Frame | DashappError:
-        try:
-            return await self.frame(query)
-        except DashappError as error:
-            return error
-        except Exception:
-            log.exception("a query of %s failed", query.query)
-            return DashappError("the query failed inside dashapp; the server's log says why.")
+        return list(await asyncio.gather(*(or_error(query, self.frame(query)) for query in queries)))
 
     async def newest(self, selection: Selection) -> int | None:
         """Unix ms of the newest sample that matches, or None. Of samples that are only held by the hour, the hour.
@@ -112,7 +103,7 @@ class Reader:
     async def _answer(self, connection: Connection, query: MetricQuery) -> Frame:
         horizons = await _horizons(connection)
         while True:
-            how = plan(query.start_ms, query.end_ms, self._step(query), horizons)
+            how = plan(query.start_ms, query.end_ms, step_of(query), horizons)
             groups = await self._groups(connection, query, query.group_by)
             _refuse_too_large(how, len(groups))
             columns = await _columns(connection, query.aggregation, how, groups) if groups and how.parts else []
@@ -122,13 +113,26 @@ class Reader:
                 return align(columns, _meta(query, how))
             horizons = now
 
-    def _step(self, query: MetricQuery) -> int:
-        return query.step or default_step(query.start_ms, query.end_ms, query.max_points)
-
     async def _groups(self, connection: Connection, selection: Selection, keys: Sequence[str]) -> list[_Group]:
         values = {"name": selection.query, "tags": json.dumps(selection.tags), "group_by": list(keys)}
         cursor = await connection.execute(_SQL["select"], values, binary=True)
         return [_Group(keys, row) for row in await cursor.fetchall()]
+
+
+def step_of(query: MetricQuery) -> int:
+    """The step in ms, before what is held may widen it."""
+    return query.step or default_step(query.start_ms, query.end_ms, query.max_points)
+
+
+async def or_error(query: MetricQuery, answer: Awaitable[Frame]) -> Frame | DashappError:
+    """The answer, or the error in its place."""
+    try:
+        return await answer
+    except DashappError as error:
+        return error
+    except Exception:
+        log.exception("a query of %s failed", query.query)
+        return DashappError("the query failed inside dashapp; the server's log says why.")
 
 
 def _meta(query: MetricQuery, how: Plan) -> FrameMeta:

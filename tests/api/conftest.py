@@ -17,9 +17,12 @@ from dashapp.dashboards.store import Dashboards
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
+from dashapp.metrics.cache import CachedReader
 from dashapp.metrics.catalog import Catalog
+from dashapp.metrics.changes import Generations
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
+from dashapp.metrics.stores import InProcess
 from dashapp.services import Services
 from dashapp.settings import Settings
 from tests.conftest import make_database
@@ -33,11 +36,14 @@ async def running(database: Database, data_dir: Path) -> AsyncIterator[Services]
     settings = Settings(data_dir=data_dir, _env_file=None)  # type: ignore[call-arg]
     ingest = Ingest(database, settings)
     await ingest.start()
+    reader, notices = Reader(database, settings), Notices(database.url)
+    cached = CachedReader(reader, Generations(database, notices), InProcess())
     yield Services(
-        settings=settings, database=database, notices=Notices(database.url),
+        settings=settings, database=database, notices=notices,
         accounts=Accounts(database), dashboards=Dashboards(database),
-        ingest=ingest, catalog=Catalog(database), reader=Reader(database, settings), hub=None,  # type: ignore[arg-type]
+        ingest=ingest, catalog=Catalog(database), reader=reader, cached=cached, hub=None,  # type: ignore[arg-type]
     )  # fmt: skip
+    await cached.close()
     await ingest.stop()
 
 

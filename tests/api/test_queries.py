@@ -46,6 +46,18 @@ class TestSingle:
         assert await points(viewer, tags={"host": "nobody"}) == []
         assert await points(viewer, query="unknown") == []
 
+    @pytest.mark.parametrize("path", ["/query", "/query/batch"])
+    @pytest.mark.usefixtures("samples")
+    async def test_the_second_answer_is_cached_and_no_cache_asks_past_it(self, viewer: httpx.AsyncClient, path: str) -> None:
+        body = over() if path == "/query" else {"queries": [{"id": "a", **over()}]}
+
+        async def cached(**headers: str) -> bool:
+            data = (await viewer.post(path, json=body, headers=headers)).json()["data"]
+            answer: bool = (data if path == "/query" else data["a"])["meta"]["cached"]
+            return answer
+
+        assert [await cached(), await cached(), await cached(**{"Cache-Control": "Max-Age=0, no-cache"})] == [False, True, False]
+
     @pytest.mark.parametrize(
         ("change", "field"),
         [

@@ -127,6 +127,8 @@ WITH wanted AS MATERIALIZED (
     WHERE id IN (SELECT id FROM wanted) AND id <> ALL(%(raised)s)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), raised AS (
-    UPDATE metrics SET generation = generation + 1 FROM free WHERE metrics.id = free.id RETURNING metrics.id
+    UPDATE metrics SET generation = generation + 1 FROM free WHERE metrics.id = free.id RETURNING metrics.id, name, generation
 )
-SELECT array_agg(raised.id) AS raised, (SELECT count(*) FROM wanted) AS wanted FROM raised
+SELECT array_agg(raised.id) AS raised, (SELECT count(*) FROM wanted) AS wanted,
+    count(pg_notify('dashapp', format('generations %%s %%s', name, generation))) AS told
+FROM raised
