@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
+from dashapp.accounts.users import Users
 from dashapp.api import figures
 from dashapp.api.app import create_api
 from dashapp.dashboards.store import Dashboards
@@ -48,9 +49,10 @@ def make_services(settings: Settings, database: Database) -> Services:
     """What a dashapp has, on one database. Nothing runs yet."""
     reader, notices = Reader(database, settings), Notices(database.url)
     store = open_store(settings.cache_url.get_secret_value(), database)
+    accounts = Accounts(database, idle=settings.session_idle, lifetime=settings.session_lifetime)
     return Services(
         settings=settings, database=database, notices=notices,
-        accounts=Accounts(database), dashboards=Dashboards(database),
+        accounts=accounts, users=Users(database, accounts), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
+    from dashapp.accounts.users import Users
     from dashapp.dashboards.store import Dashboards
     from dashapp.database.notices import Notices
     from dashapp.database.pool import Database
@@ -24,6 +25,7 @@ class Services:
     database: Database
     notices: Notices
     accounts: Accounts
+    users: Users
     dashboards: Dashboards
     ingest: Ingest
     catalog: Catalog

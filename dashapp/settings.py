@@ -11,7 +11,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dashapp.contract.durations import Retention
+from dashapp.contract.durations import Retention, Span
 from dashapp.errors import StartupError
 
 
@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     )
     max_series: int = Field(default=1_000_000, ge=1, description="Refuse new series beyond so many.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
+
+    session_idle: Span = Field(default=timedelta(days=30), description="A sign-in ends this long after it was last used.")
+    session_lifetime: Retention = Field(
+        default=timedelta(days=90), description="A sign-in ends this long after it was made, used or not; `forever` for wall displays."
+    )
 
     @field_validator("cache_url")
     @classmethod

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from psycopg import errors as pg
@@ -11,14 +13,31 @@ from pydantic import TypeAdapter, ValidationError
 from dashapp.accounts import passwords
 from dashapp.accounts.secrets import digest, new_secret, new_token
 from dashapp.accounts.throttle import Throttle
-from dashapp.contract.accounts import Email, NewToken, Password, Role, Scope, Token, TokenRequest, User
+from dashapp.contract.accounts import (
+    Email,
+    NewToken,
+    Password,
+    PasswordChange,
+    Role,
+    Scope,
+    Session,
+    SigninLink,
+    Token,
+    TokenRequest,
+    User,
+)
 from dashapp.contract.base import from_pydantic
+from dashapp.database.audit import Who, acting, record, storable
 from dashapp.database.pool import Database, Row
 from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, StartupError, Unauthorized, ValidationFailed
 
-#: A session ends this long after it was last used.
-SESSION_VALID = timedelta(days=30)
+#: A session ends this long after it was last used, and this long after it was opened.
+SESSION_IDLE = timedelta(days=30)
+SESSION_LIFETIME = timedelta(days=90)
+#: The least recently used session ends where a user opens more than so many; tokens beyond are refused.
+MOST_SESSIONS = 50
+MOST_TOKENS = 100
 #: Uses of a session or token are written down at most this often.
 WRITE_EVERY = timedelta(minutes=1)
 #: The token that `dashapp up` makes for its own agent.
@@ -29,7 +48,16 @@ _email: TypeAdapter[str] = TypeAdapter(Email)
 _password: TypeAdapter[str] = TypeAdapter(Password)
 
 
-def _user(row: Row) -> User:
+class TokenUse(NamedTuple):
+    """A valid token: whose it is and what it may."""
+
+    user: User
+    scope: Scope
+    id: UUID
+    name: str
+
+
+def user_of(row: Row) -> User:
     return User.model_validate({key: row[key] for key in ("id", "email", "role", "created_at")})
 
 
@@ -43,8 +71,10 @@ def _checked(adapter: TypeAdapter[str], value: str, field: str) -> str:
 class Accounts:
     """The store of users and of everything that proves to be one. All methods may raise `Unavailable`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(
+        self, database: Database, *, idle: timedelta = SESSION_IDLE, lifetime: timedelta | None = SESSION_LIFETIME
+    ) -> None:
+        self._database, self._idle, self._lifetime = database, idle, lifetime
         self._sql = load("dashapp.accounts", "accounts.sql")
         self._throttle = Throttle()
 
@@ -61,7 +91,7 @@ class Accounts:
         async with self._database.connection() as connection:
             row = await (await connection.execute(self._sql["any_admin"], {"email": email})).fetchone()
         if row:
-            return _user(row)
+            return user_of(row)
         try:
             email = _checked(_email, email, "DASHAPP_ADMIN_EMAIL")
             hashed = await passwords.hashed(_checked(_password, password, "DASHAPP_ADMIN_PASSWORD")) if password else None
@@ -76,7 +106,7 @@ class Accounts:
                 row = await (await connection.execute(self._sql["add_user"], values)).fetchone()
         if row is None:
             raise StartupError(f"DASHAPP_ADMIN_EMAIL: {email} is an account that is no admin, and there is no other admin.")
-        return _user(row)
+        return user_of(row)
 
     async def create_user(self, email: str, password: str | None, role: Role) -> User:
         """A new account; without a password it gets in by sign-in links only.
@@ -90,13 +120,14 @@ class Accounts:
         async with self._database.connection() as connection:
             cursor = await connection.execute(self._sql["add_user"], {"email": email, "password_hash": hashed, "role": role})
             row = await cursor.fetchone()
-        if row is None:
-            raise Conflict(f"{email} has an account already.")
-        return _user(row)
+            if row is None:
+                raise Conflict(f"{email} has an account already.")
+            await record(connection, "user.create", row["id"], email, role=role)
+        return user_of(row)
 
     async def by_email(self, email: str) -> User | None:
         row = await self._with_hash(email)
-        return _user(row) if row else None
+        return user_of(row) if row else None
 
     async def _with_hash(self, email: str) -> Row | None:
         async with self._database.connection() as connection:
@@ -117,30 +148,35 @@ class Accounts:
         row = await self._with_hash(email)
         stored = row["password_hash"] if row else None
         fits, fresh = await passwords.verify(None if stored is None else str(stored), password)
-        if row is None or not fits:
+        # A closed account answers as one that never was.
+        if row is None or not fits or row["disabled_at"] is not None:
             raise Unauthorized("E-mail or password is wrong.")
         self._throttle.succeeded(email.strip(), address)
-        user = _user(row)
+        user = user_of(row)
         if fresh:
             async with self._database.connection() as connection:
                 await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent)
+        acting(Who(user.id, user.email, address=address))
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="password")
 
-    async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "") -> str:
-        """A new session's secret.
+    async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "", by: str = "") -> str:
+        """A new session's secret. `by` says how somebody proved to be the user.
 
         Raises:
             NotFound: no such user.
         """
         secret = new_secret()
         values = {
-            "id_hash": digest(secret), "user_id": user_id, "valid": SESSION_VALID,
-            "address": address.replace("\x00", "")[:64], "user_agent": user_agent.replace("\x00", "")[:_LONGEST_USER_AGENT],
+            "id_hash": digest(secret), "user_id": user_id, "idle": self._idle, "lifetime": self._lifetime, "most": MOST_SESSIONS - 1,
+            "address": storable(address, 64), "user_agent": storable(user_agent, _LONGEST_USER_AGENT),
         }  # fmt: skip
         try:
             async with self._database.connection() as connection:
                 await connection.execute(self._sql["delete_expired"])
+                await connection.execute(self._sql["delete_surplus_sessions"], values)
                 await connection.execute(self._sql["add_session"], values)
+                if by:
+                    await record(connection, "session.open", user_id, by=by)
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
         return secret
@@ -151,14 +187,23 @@ class Accounts:
         Raises:
             NotFound: no such user.
         """
+        return (await self.new_signin_link(user_id, valid)).path.partition("=")[2]
+
+    async def new_signin_link(self, user_id: UUID, valid: timedelta = timedelta(hours=24)) -> SigninLink:
+        """A link that signs `user_id` in, once.
+
+        Raises:
+            NotFound: no such user.
+        """
         token = new_secret()
         try:
             async with self._database.connection() as connection:
                 values = {"token_hash": digest(token), "user_id": user_id, "valid": valid}
-                await connection.execute(self._sql["add_signin_link"], values)
+                row = await (await connection.execute(self._sql["add_signin_link"], values)).fetchone()
+                await record(connection, "user.signin_link", user_id)
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
-        return token
+        return SigninLink.model_validate({"path": f"/signin?token={token}", **(row or {})})
 
     async def redeem_link(self, token: str, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
         """The user and a session's secret, for a sign-in link's token. It works once.
@@ -170,25 +215,86 @@ class Accounts:
             row = await (await connection.execute(self._sql["redeem_signin_link"], {"token_hash": digest(token)})).fetchone()
         if row is None:
             raise Unauthorized("This sign-in link was used before or has expired; sign in with your password or make a new link.")
-        user = _user(row)
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent)
+        user = user_of(row)
+        acting(Who(user.id, user.email, address=address))
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="link")
+
+    # -- sessions ----------------------------------------------------------------------------------------------
 
     async def by_session(self, secret: str) -> User | None:
-        """The user whose session this is, or None. Using a session prolongs it."""
-        values = {"id_hash": digest(secret), "valid": SESSION_VALID, "write_every": WRITE_EVERY}
+        """The user whose session this is, or None. Using a session prolongs it, up to its lifetime."""
+        return (await self.by_sessions([secret])).get(secret)
+
+    async def by_sessions(self, secrets: Collection[str]) -> dict[str, User]:
+        """The users of those that are sessions still, at one asking."""
+        hashes = {digest(secret): secret for secret in secrets}
+        values = {"id_hashes": list(hashes), "idle": self._idle, "write_every": WRITE_EVERY}
         async with self._database.connection() as connection:
-            row = await (await connection.execute(self._sql["session_user"], values)).fetchone()
-        return _user(row) if row else None
+            rows = await (await connection.execute(self._sql["session_user"], values)).fetchall()
+        return {hashes[bytes(row["id_hash"])]: user_of(row) for row in rows}  # type: ignore[arg-type]
+
+    async def sessions(self, user: User, current: str = "") -> list[Session]:
+        """The user's sessions, the last used first; `current` is the secret of the one that asks."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["list_sessions"], {"user_id": user.id, "id_hash": digest(current)})
+            return [Session.model_validate(row) for row in await cursor.fetchall()]
 
     async def logout(self, secret: str) -> None:
         """End a session; one that isn't any more is no error."""
         async with self._database.connection() as connection:
             await connection.execute(self._sql["delete_session"], {"id_hash": digest(secret)})
 
+    async def end_session(self, user: User, session_id: UUID) -> None:
+        """
+        Raises:
+            NotFound: the user has no such session.
+        """
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["delete_session_by_id"], {"id": session_id, "user_id": user.id})
+            if await cursor.fetchone() is None:
+                raise NotFound("You have no such session.")
+            await record(connection, "session.end", user.id, user.email)
+
+    async def end_sessions(self, user: User, *, but: str | None = None) -> None:
+        """End the user's sessions everywhere; `but` is the secret of one that stays."""
+        async with self._database.connection() as connection:
+            values = {"user_id": user.id, "except": None if but is None else digest(but)}
+            await connection.execute(self._sql["delete_sessions"], values)
+            await record(connection, "session.end_all", user.id, user.email)
+
+    async def change_password(self, user: User, change: PasswordChange, secret: str | None = None, *, address: str = "") -> None:
+        """A new password. It ends all sessions but the one with this `secret`, and the sign-in links that nobody used yet.
+
+        Raises:
+            ValidationFailed: the present password is wrong.
+            RateLimited: it was wrong too often.
+        """
+        self._throttle.begin(user.email, address)
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["password_hash"], {"id": user.id})).fetchone()
+        if row is None:
+            raise NotFound("There is no such user.")
+        stored = row["password_hash"]
+        if stored is not None and not (await passwords.verify(str(stored), change.current or ""))[0]:
+            raise ValidationFailed("current: this isn't the present password.", details={"current": "this isn't the present password"})
+        self._throttle.succeeded(user.email, address)
+        fresh = await passwords.hashed(change.new)
+        async with self._database.connection() as connection:
+            await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
+            await connection.execute(
+                self._sql["delete_sessions"], {"user_id": user.id, "except": None if secret is None else digest(secret)}
+            )
+            await connection.execute(self._sql["delete_signin_links"], {"user_id": user.id})
+            await record(connection, "user.password", user.id, user.email)
+
     # -- tokens ------------------------------------------------------------------------------------------------
 
     async def create_token(self, user: User, request: TokenRequest) -> NewToken:
-        """A new token; its text is in the answer and nowhere else."""
+        """A new token; its text is in the answer and nowhere else.
+
+        Raises:
+            Conflict: the user has too many.
+        """
         return await self._add_token(user, request, replace=False)
 
     async def agent_token(self, user: User) -> str:
@@ -207,7 +313,11 @@ class Accounts:
             async with self._database.connection() as connection:
                 if replace:
                     await connection.execute(self._sql["delete_ingest_tokens_named"], values)
+                count = await (await connection.execute(self._sql["count_tokens"], values)).fetchone()
+                if count and int(str(count["n"])) >= MOST_TOKENS:
+                    raise Conflict(f"{user.email} has {MOST_TOKENS} tokens already; revoke some first.")
                 row = await (await connection.execute(self._sql["add_token"], values)).fetchone()
+                await record(connection, "token.create", (row or {}).get("id", ""), request.name, scope=request.scope)
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
         return NewToken.model_validate({**(row or {}), "token": token})
@@ -225,10 +335,12 @@ class Accounts:
         """
         async with self._database.connection() as connection:
             cursor = await connection.execute(self._sql["delete_token"], {"id": token_id, "user_id": user.id})
-            if await cursor.fetchone() is None:
+            row = await cursor.fetchone()
+            if row is None:
                 raise NotFound("You have no such token.")
+            await record(connection, "token.delete", token_id, str(row["name"]))
 
-    async def by_token(self, token: str) -> tuple[User, Scope] | None:
+    async def by_token(self, token: str) -> TokenUse | None:
         """The token's owner and its scope, or None where it is no token or has expired."""
         async with self._database.connection() as connection:
             values = {"token_hash": digest(token), "write_every": WRITE_EVERY}
@@ -236,4 +348,4 @@ class Accounts:
         if row is None:
             return None
         scope: Scope = row["scope"]  # type: ignore[assignment]
-        return _user(row), scope
+        return TokenUse(user_of(row), scope, UUID(str(row["token_id"])), str(row["token"]))

@@ -16,7 +16,7 @@ from dashapp.errors import Forbidden, NotFound
 Action = Literal[
     "metrics.send", "metrics.read", "metrics.describe",
     "dashboard.read", "dashboard.create", "dashboard.change",
-    "account.read", "account.change", "users.manage",
+    "account.read", "account.change", "account.secure", "users.read", "users.manage", "audit.read",
 ]  # fmt: skip
 
 
@@ -36,6 +36,9 @@ class Actor:
     user: User
     #: The token's scope; None for a person who signed in.
     scope: Scope | None = None
+    #: The token's id and name, where one is used.
+    token_id: UUID | None = None
+    token: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -65,7 +68,11 @@ RULES: dict[Action, _Rule] = {
     "dashboard.change": _Rule("editor", _WRITING, "change dashboards"),
     "account.read": _Rule("viewer", _READING, "see an account"),
     "account.change": _Rule("viewer", _WRITING, "change an account"),
+    # No token touches what lets a person in: a leaked one must not become an account.
+    "account.secure": _Rule("viewer", frozenset(), "touch sessions and passwords"),
+    "users.read": _Rule("admin", _READING, "see users"),
     "users.manage": _Rule("admin", _WRITING, "manage users"),
+    "audit.read": _Rule("admin", _READING, "read the audit log"),
 }
 
 
@@ -79,6 +86,7 @@ def _refusal(actor: Actor, action: Action, resource: Owned | None) -> Forbidden 
     # The scope comes first: it refuses without telling whether the thing exists.
     if actor.scope is not None and actor.scope not in rule.scopes:
         needed = " or ".join(f"`{scope}`" for scope in sorted(rule.scopes))
+        needed = needed or "a person who signed in"
         return Forbidden(f"A token with scope `{actor.scope}` isn't allowed to {rule.purpose}; that takes {needed}.")
     if resource is not None and not visible(actor, resource):
         return NotFound()

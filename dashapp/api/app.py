@@ -7,11 +7,11 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from dashapp.api import auth, dashboards, errors, metrics, openapi, panels, queries
+from dashapp.api import auth, dashboards, errors, metrics, openapi, panels, queries, users
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (auth.public, auth.router, metrics.router, queries.router, dashboards.router, panels.router)
+ROUTERS: tuple[APIRouter, ...] = (auth.public, auth.router, metrics.router, queries.router, dashboards.router, panels.router, users.router)
 
 
 class Api(FastAPI):

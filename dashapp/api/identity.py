@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from dashapp.accounts.browser import COOKIE, same_origin
 from dashapp.accounts.permissions import Actor
+from dashapp.database.audit import Who, acting
 from dashapp.errors import Forbidden, Unauthorized
 from dashapp.services import Services
 
@@ -41,7 +42,14 @@ async def identify(request: Request) -> Actor:
     known: Actor | None = request.scope.get("dashapp.actor")
     if known is None:
         known = request.scope["dashapp.actor"] = await _identify(request)
+        request_id = str(request.scope.get("dashapp.request_id", ""))
+        acting(Who(known.user.id, known.user.email, known.token, address_of(request), request_id))
     return known
+
+
+def address_of(request: Request) -> str:
+    """The network address that the request came from, as far as the proxies in between are believed."""
+    return request.client.host if request.client else ""
 
 
 async def _identify(request: Request) -> Actor:
@@ -54,7 +62,7 @@ async def _identify(request: Request) -> Actor:
         found = await accounts.by_token(token.strip())
         if found is None:
             raise Unauthorized("This token isn't valid, or not any more.")
-        return Actor(*found)
+        return Actor(found.user, found.scope, found.id, found.name)
     secret = request.cookies.get(COOKIE)
     if not secret:
         raise Unauthorized()

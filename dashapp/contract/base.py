@@ -28,6 +28,15 @@ def _check_storable(value: object) -> None:
             _check_storable(part)
 
 
+def storable(value: str | None) -> str | None:
+    """
+    Raises:
+        ValueError: it is text that the database doesn't take.
+    """
+    _check_storable(value)
+    return value
+
+
 class StorableModel(Model):
     """A model whose texts all go into the database, which takes no NUL and no lone surrogate."""
 

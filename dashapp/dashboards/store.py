@@ -28,6 +28,7 @@ from dashapp.contract.dashboards import (
 )
 from dashapp.dashboards import layout
 from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
+from dashapp.database.audit import record
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, ValidationFailed
@@ -93,13 +94,19 @@ class Dashboards:
             if given or update.layout is not None:
                 values = {"id": dashboard_id, "name": None, "description": None, "is_public": None} | given
                 await connection.execute(self._sql["change_dashboard"], values)
-            return await self._get(connection, dashboard_id)
+            dashboard = await self._get(connection, dashboard_id)
+            if given or update.layout is not None:
+                changed = [*given, *(["layout"] if update.layout is not None else [])]
+                await record(connection, "dashboard.change", dashboard_id, dashboard.name, changed=changed)
+            return dashboard
 
     async def delete(self, dashboard_id: UUID) -> None:
         async with self._database.connection() as connection:
             cursor = await connection.execute(self._sql["delete_dashboard"], {"id": dashboard_id})
-            if await cursor.fetchone() is None:
+            row = await cursor.fetchone()
+            if row is None:
                 raise NotFound()
+            await record(connection, "dashboard.delete", dashboard_id, str(row["name"]))
 
     # -- panels ------------------------------------------------------------------------------------------------
 
@@ -129,6 +136,7 @@ class Dashboards:
             cursor = await connection.execute(self._sql["add_panel"], _columns(dashboard_id, definition, position))
             row = await cursor.fetchone()
             assert row is not None
+            await record(connection, "panel.create", row["id"], definition.title, dashboard=str(dashboard_id))
             return panel_of(row)
 
     async def update_panel(self, panel_id: UUID, update: PanelUpdate) -> Panel:
@@ -152,12 +160,14 @@ class Dashboards:
             row = await cursor.fetchone()
             assert row is not None
             await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            await record(connection, "panel.change", panel_id, str(row["title"]), dashboard=str(dashboard_id))
             return panel_of(row)
 
     async def delete_panel(self, panel_id: UUID) -> None:
         async with self._database.connection() as connection:
             dashboard_id = await self._lock_by_panel(connection, panel_id, None)
             await connection.execute(self._sql["delete_panel"], {"id": panel_id})
+            await record(connection, "panel.delete", panel_id, dashboard=str(dashboard_id))
             await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
 
     # -- steps of the above, inside its transaction --------------------------------------------------------------
@@ -202,6 +212,7 @@ class Dashboards:
         assert row is not None
         dashboard_id = UUID(str(row["id"]))
         rows = [_columns(dashboard_id, *panel) for panel in zip(request.panels, positions, strict=True)]
+        await record(connection, "dashboard.create", dashboard_id, request.name)
         async with connection.cursor() as cursor:
             await cursor.executemany(self._sql["add_panel"], rows)  # pipelined: 100 panels in one round trip
         return await self._get(connection, dashboard_id)

@@ -39,7 +39,7 @@ WHERE id = %(id)s
 UPDATE dashboards SET version = version + 1, updated_at = now() WHERE id = %(id)s
 
 -- name: delete_dashboard
-DELETE FROM dashboards WHERE id = %(id)s RETURNING id
+DELETE FROM dashboards WHERE id = %(id)s RETURNING name
 
 -- name: add_panel
 INSERT INTO panels (dashboard_id, title, type, query, options, x, y, w, h)

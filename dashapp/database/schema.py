@@ -48,7 +48,7 @@ users = Table(
     Column("email", Text, nullable=False),
     Column("password_hash", Text),
     Column("role", Text, CheckConstraint("role IN ('viewer', 'editor', 'admin')"), nullable=False),
-    _moment("created_at", now=True), _moment("updated_at", now=True),
+    _moment("created_at", now=True), _moment("updated_at", now=True), _moment("disabled_at", optional=True),
     Index("users_email_key", text("lower(email)"), unique=True),
 )  # fmt: skip
 
@@ -59,7 +59,10 @@ sessions = Table(
     _moment("created_at", now=True), _moment("last_seen_at", now=True), _moment("expires_at"),
     Column("user_agent", Text, nullable=False, server_default=""),
     Column("address", Text, nullable=False, server_default=""),
+    Column("id", UUID, nullable=False, server_default=text("gen_random_uuid()")),
+    _moment("ends_at"),
     Index("sessions_user_id_idx", "user_id"),
+    Index("sessions_id_key", "id", unique=True),
 )  # fmt: skip
 
 signin_links = Table(
@@ -78,6 +81,23 @@ tokens = Table(
     _moment("created_at", now=True), _moment("expires_at", optional=True), _moment("last_used_at", optional=True),
     UniqueConstraint("token_hash", name="tokens_token_hash_key"),
     Index("tokens_user_id_idx", "user_id"),
+)  # fmt: skip
+
+audit_log = Table(
+    "audit_log", metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _moment("at", now=True),
+    Column("actor_id", UUID),
+    Column("actor", Text, nullable=False),
+    Column("token", Text),
+    Column("address", Text, nullable=False, server_default=""),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Column("action", Text, nullable=False),
+    Column("target_id", Text, nullable=False, server_default=""),
+    Column("target", Text, nullable=False, server_default=""),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("audit_log_at_idx", text("at DESC"), text("id DESC")),
+    Index("audit_log_target_id_idx", "target_id"),
 )  # fmt: skip
 
 storage = Table(

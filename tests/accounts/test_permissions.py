@@ -12,6 +12,9 @@ from dashapp.contract.accounts import Role, Scope, User
 from dashapp.errors import Forbidden, NotFound
 
 
+ADMINS: set[Action] = {"users.read", "users.manage", "audit.read"}
+
+
 @dataclass
 class Thing:
     owner_id: UUID
@@ -29,18 +32,18 @@ def test_every_action_has_a_rule() -> None:
 @pytest.mark.parametrize(
     ("role", "scope", "may"),
     [
-        ("viewer", None, {"metrics.read", "dashboard.read", "account.read", "account.change"}),
+        ("viewer", None, {"metrics.read", "dashboard.read", "account.read", "account.change", "account.secure"}),
         ("viewer", "ingest", set()),
         ("viewer", "read", {"metrics.read", "dashboard.read", "account.read"}),
         ("viewer", "write", {"metrics.read", "dashboard.read", "account.read", "account.change"}),
-        ("editor", None, set(RULES) - {"users.manage"}),
+        ("editor", None, set(RULES) - ADMINS),
         ("editor", "ingest", {"metrics.send"}),
         ("editor", "read", {"metrics.read", "dashboard.read", "account.read"}),
-        ("editor", "write", set(RULES) - {"users.manage"}),
+        ("editor", "write", set(RULES) - ADMINS - {"account.secure"}),
         ("admin", None, set(RULES)),
         ("admin", "ingest", {"metrics.send"}),
-        ("admin", "read", {"metrics.read", "dashboard.read", "account.read"}),
-        ("admin", "write", set(RULES)),
+        ("admin", "read", {"metrics.read", "dashboard.read", "account.read", "users.read", "audit.read"}),
+        ("admin", "write", set(RULES) - {"account.secure"}),
     ],
 )
 def test_roles_and_scopes(role: Role, scope: Scope | None, may: set[Action]) -> None:

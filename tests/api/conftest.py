@@ -10,19 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from dashapp.accounts.accounts import Accounts
 from dashapp.api.app import create_api
 from dashapp.contract.accounts import Role, Scope, TokenRequest, User
-from dashapp.dashboards.store import Dashboards
 from dashapp.database.embedded import EmbeddedPostgres
-from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
-from dashapp.metrics.cache import CachedReader
-from dashapp.metrics.catalog import Catalog
-from dashapp.metrics.changes import Generations
-from dashapp.metrics.ingest import Ingest
-from dashapp.metrics.query import Reader
-from dashapp.metrics.stores import InProcess
+from dashapp.server import make_services
 from dashapp.services import Services
 from dashapp.settings import Settings
 from tests.conftest import make_database
@@ -34,17 +26,11 @@ BASE = f"{ORIGIN}/api/v1"
 @asynccontextmanager
 async def running(database: Database, data_dir: Path) -> AsyncIterator[Services]:
     settings = Settings(data_dir=data_dir, _env_file=None)  # type: ignore[call-arg]
-    ingest = Ingest(database, settings)
-    await ingest.start()
-    reader, notices = Reader(database, settings), Notices(database.url)
-    cached = CachedReader(reader, Generations(database, notices), InProcess())
-    yield Services(
-        settings=settings, database=database, notices=notices,
-        accounts=Accounts(database), dashboards=Dashboards(database),
-        ingest=ingest, catalog=Catalog(database), reader=reader, cached=cached, hub=None,  # type: ignore[arg-type]
-    )  # fmt: skip
-    await cached.close()
-    await ingest.stop()
+    services = make_services(settings, database)
+    await services.ingest.start()
+    yield services
+    await services.cached.close()
+    await services.ingest.stop()
 
 
 def mounted(services: Services) -> FastAPI:
