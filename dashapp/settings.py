@@ -53,7 +53,8 @@ class Settings(BaseSettings):
 
     session_idle: Span = Field(default=timedelta(days=30), description="A sign-in ends this long after it was last used.")
     session_lifetime: Retention = Field(
-        default=timedelta(days=90), description="A sign-in ends this long after it was made, used or not; `forever` for wall displays."
+        default=timedelta(days=90),
+        description="A sign-in ends this long after it was made, used or not; `forever` for wall displays.",
     )
 
     @field_validator("cache_url")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from psycopg import errors as pg
@@ -157,9 +157,9 @@ class Accounts:
             async with self._database.connection() as connection:
                 await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
         acting(Who(user.id, user.email, address=address))
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="password")
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="password", email=user.email)
 
-    async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "", by: str = "") -> str:
+    async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "", by: str = "", email: str = "") -> str:
         """A new session's secret. `by` says how somebody proved to be the user.
 
         Raises:
@@ -167,7 +167,8 @@ class Accounts:
         """
         secret = new_secret()
         values = {
-            "id_hash": digest(secret), "user_id": user_id, "idle": self._idle, "lifetime": self._lifetime, "most": MOST_SESSIONS - 1,
+            "id_hash": digest(secret), "user_id": user_id, "idle": self._idle, "lifetime": self._lifetime,
+            "most": MOST_SESSIONS - 1,
             "address": storable(address, 64), "user_agent": storable(user_agent, _LONGEST_USER_AGENT),
         }  # fmt: skip
         try:
@@ -176,7 +177,7 @@ class Accounts:
                 await connection.execute(self._sql["delete_surplus_sessions"], values)
                 await connection.execute(self._sql["add_session"], values)
                 if by:
-                    await record(connection, "session.open", user_id, by=by)
+                    await record(connection, "session.open", user_id, email, by=by)
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
         return secret
@@ -200,10 +201,10 @@ class Accounts:
             async with self._database.connection() as connection:
                 values = {"token_hash": digest(token), "user_id": user_id, "valid": valid}
                 row = await (await connection.execute(self._sql["add_signin_link"], values)).fetchone()
-                await record(connection, "user.signin_link", user_id)
+                await record(connection, "user.signin_link", user_id, str((row or {}).get("email", "")))
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
-        return SigninLink.model_validate({"path": f"/signin?token={token}", **(row or {})})
+        return SigninLink.model_validate({"path": f"/signin?token={token}", "expires_at": (row or {})["expires_at"]})
 
     async def redeem_link(self, token: str, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
         """The user and a session's secret, for a sign-in link's token. It works once.
@@ -217,7 +218,7 @@ class Accounts:
             raise Unauthorized("This sign-in link was used before or has expired; sign in with your password or make a new link.")
         user = user_of(row)
         acting(Who(user.id, user.email, address=address))
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="link")
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="link", email=user.email)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 
@@ -231,7 +232,7 @@ class Accounts:
         values = {"id_hashes": list(hashes), "idle": self._idle, "write_every": WRITE_EVERY}
         async with self._database.connection() as connection:
             rows = await (await connection.execute(self._sql["session_user"], values)).fetchall()
-        return {hashes[bytes(row["id_hash"])]: user_of(row) for row in rows}  # type: ignore[arg-type]
+        return {hashes[cast(bytes, row["id_hash"])]: user_of(row) for row in rows}
 
     async def sessions(self, user: User, current: str = "") -> list[Session]:
         """The user's sessions, the last used first; `current` is the secret of the one that asks."""
@@ -262,6 +263,11 @@ class Accounts:
             await connection.execute(self._sql["delete_sessions"], values)
             await record(connection, "session.end_all", user.id, user.email)
 
+    async def has_password(self, user: User) -> bool:
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["password_hash"], {"id": user.id})).fetchone()
+        return row is not None and row["password_hash"] is not None
+
     async def change_password(self, user: User, change: PasswordChange, secret: str | None = None, *, address: str = "") -> None:
         """A new password. It ends all sessions but the one with this `secret`, and the sign-in links that nobody used yet.
 
@@ -276,7 +282,9 @@ class Accounts:
             raise NotFound("There is no such user.")
         stored = row["password_hash"]
         if stored is not None and not (await passwords.verify(str(stored), change.current or ""))[0]:
-            raise ValidationFailed("current: this isn't the present password.", details={"current": "this isn't the present password"})
+            raise ValidationFailed(
+                "current: this isn't the present password.", details={"current": "this isn't the present password"}
+            )
         self._throttle.succeeded(user.email, address)
         fresh = await passwords.hashed(change.new)
         async with self._database.connection() as connection:

@@ -61,7 +61,8 @@ DELETE FROM sessions WHERE user_id = %(user_id)s AND id_hash IS DISTINCT FROM %(
 DELETE FROM signin_links WHERE user_id = %(user_id)s
 
 -- name: add_signin_link
-INSERT INTO signin_links (token_hash, user_id, expires_at) VALUES (%(token_hash)s, %(user_id)s, now() + %(valid)s) RETURNING expires_at
+INSERT INTO signin_links (token_hash, user_id, expires_at) VALUES (%(token_hash)s, %(user_id)s, now() + %(valid)s)
+RETURNING expires_at, (SELECT email FROM users WHERE id = user_id) AS email
 
 -- name: redeem_signin_link
 WITH link AS (DELETE FROM signin_links WHERE token_hash = %(token_hash)s RETURNING user_id, expires_at)

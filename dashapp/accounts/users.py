@@ -62,7 +62,9 @@ class Users:
                 await connection.execute(self._sql["delete_sessions"], values)
                 await connection.execute(self._sql["delete_signin_links"], values)
             account = await self._account(connection, user_id)
-            changed = update.model_dump(exclude={"password"}, exclude_none=True) | ({"password": True} if "password" in given else {})
+            changed = update.model_dump(exclude={"password"}, exclude_none=True) | (
+                {"password": True} if "password" in given else {}
+            )
             await record(connection, "user.change", user_id, account.email, **changed)
             return account
 

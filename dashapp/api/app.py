@@ -11,7 +11,15 @@ from dashapp.api import auth, dashboards, errors, metrics, openapi, panels, quer
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
-ROUTERS: tuple[APIRouter, ...] = (auth.public, auth.router, metrics.router, queries.router, dashboards.router, panels.router, users.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    auth.public,
+    auth.router,
+    metrics.router,
+    queries.router,
+    dashboards.router,
+    panels.router,
+    users.router,
+)
 
 
 class Api(FastAPI):

@@ -45,7 +45,9 @@ class UserUpdate(StorableModel):
 
     role: Role | None = None
     disabled: bool | None = None
-    password: Password | None = Field(default=None, description="Set a new one; an explicit null removes it. Both end all sessions.")
+    password: Password | None = Field(
+        default=None, description="Set a new one; an explicit null removes it. Both end all sessions."
+    )
 
 
 class SigninLink(Model):

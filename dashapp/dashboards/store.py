@@ -166,8 +166,8 @@ class Dashboards:
     async def delete_panel(self, panel_id: UUID) -> None:
         async with self._database.connection() as connection:
             dashboard_id = await self._lock_by_panel(connection, panel_id, None)
-            await connection.execute(self._sql["delete_panel"], {"id": panel_id})
-            await record(connection, "panel.delete", panel_id, dashboard=str(dashboard_id))
+            row = await (await connection.execute(self._sql["delete_panel"], {"id": panel_id})).fetchone()
+            await record(connection, "panel.delete", panel_id, str(row["title"]) if row else "", dashboard=str(dashboard_id))
             await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
 
     # -- steps of the above, inside its transaction --------------------------------------------------------------

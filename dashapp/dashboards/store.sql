@@ -63,7 +63,7 @@ FROM unnest(%(ids)s::uuid[], %(x)s::int[], %(y)s::int[], %(w)s::int[], %(h)s::in
 WHERE p.id = l.id AND p.dashboard_id = %(dashboard_id)s
 
 -- name: delete_panel
-DELETE FROM panels WHERE id = %(id)s
+DELETE FROM panels WHERE id = %(id)s RETURNING title
 
 -- name: mark_example
 INSERT INTO loaded_examples (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING RETURNING name

@@ -47,6 +47,9 @@ def create_router(services: Services) -> APIRouter:
         except (Unauthorized, RateLimited) as error:
             problem = str(error) if isinstance(error, RateLimited) else "This e-mail and password don't match an account."
             return form(request, email=email, problem=problem, following=following, status=error.status)
+        # A sign-in starts a session of its own, and the one that the browser had before is over.
+        if before := request.cookies.get(COOKIE):
+            await services.accounts.logout(before)
         return _entered(request, services, following, secret)
 
     @router.get("/signin")

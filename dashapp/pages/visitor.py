@@ -28,6 +28,11 @@ async def visitor(connection: HTTPConnection, services: Services) -> User | None
     return await services.accounts.by_session(secret) if secret else None
 
 
+def theme_cookie(request: Request) -> str | None:
+    """The theme that the visitor chose, if it is one."""
+    return request.cookies.get(THEME_COOKIE)
+
+
 def theme_of(request: Request) -> Theme:
     return "light" if request.cookies.get(THEME_COOKIE) == "light" else "dark"
 

@@ -11,7 +11,6 @@ from dashapp.accounts.permissions import RULES, Action, Actor, allowed, require,
 from dashapp.contract.accounts import Role, Scope, User
 from dashapp.errors import Forbidden, NotFound
 
-
 ADMINS: set[Action] = {"users.read", "users.manage", "audit.read"}
 
 
