@@ -6,6 +6,7 @@ import re
 
 import httpx
 
+from dashapp.database.migrate import head
 from tests.running import Dashapp, Running
 
 
@@ -17,8 +18,8 @@ def _run(*arguments: str, url: str, env: dict[str, str] | None = None) -> tuple[
 
 
 def test_migrate_says_what_it_did(empty_database_url: str) -> None:
-    assert _run("migrate", url=empty_database_url) == (0, "The schema was empty and is now 0001.")
-    assert _run("migrate", url=empty_database_url) == (0, "The schema is 0001.")
+    assert _run("migrate", url=empty_database_url) == (0, f"The schema was empty and is now {head()}.")
+    assert _run("migrate", url=empty_database_url) == (0, f"The schema is {head()}.")
 
 
 def test_doctor_names_the_tier_and_masks_secrets(database_url: str) -> None:
