@@ -7,8 +7,8 @@ the same words as what is hidden there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from psycopg import errors as pg
@@ -34,6 +34,13 @@ from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, ValidationFailed
 
 
+class Ownership(NamedTuple):
+    """What permissions ask of a dashboard."""
+
+    owner_id: UUID
+    is_public: bool
+
+
 class Dashboards:
     """All dashboards. All methods may raise `Unavailable`; those with an id raise `NotFound` where nothing has it."""
 
@@ -56,6 +63,12 @@ class Dashboards:
     async def get(self, dashboard_id: UUID) -> Dashboard:
         async with self._database.connection() as connection:
             return await self._get(connection, dashboard_id)
+
+    async def owned(self, ids: Collection[UUID]) -> dict[UUID, Ownership]:
+        """Whose these dashboards are and who may see them, of those that exist."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(self._sql["owners"], {"ids": list(ids)})).fetchall()
+        return {cast(UUID, row["id"]): Ownership(cast(UUID, row["owner_id"]), bool(row["is_public"])) for row in rows}
 
     async def create(self, owner_id: UUID, request: DashboardRequest) -> Dashboard:
         """

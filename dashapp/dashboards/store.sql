@@ -12,6 +12,9 @@ SELECT count(*) AS total FROM dashboards WHERE is_public OR owner_id = %(user_id
 -- name: dashboard
 SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards WHERE id = %(id)s
 
+-- name: owners
+SELECT id, owner_id, is_public FROM dashboards WHERE id = ANY(%(ids)s)
+
 -- name: lock_dashboard
 SELECT version FROM dashboards WHERE id = %(id)s FOR UPDATE
 

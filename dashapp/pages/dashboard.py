@@ -16,14 +16,13 @@ from fastapi import APIRouter, FastAPI, Request
 from panel.io.fastapi import add_applications
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
 
-from dashapp.accounts.browser import same_origin
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
-from dashapp.errors import DashappError, NotFound, ValidationFailed
+from dashapp.errors import NotFound, ValidationFailed
 from dashapp.live.hub import now_ms
+from dashapp.pages.admission import Admission
 from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import render
 from dashapp.pages.view import DashboardView
@@ -116,19 +115,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     context = application._applications[PATH]
     handlers["doc"] = DocHandler(application, context)
 
-    async def gate(socket: WebSocket) -> str | None:
-        if not same_origin(socket.headers, base_url=services.settings.base_url):
-            return f"pages of {socket.headers.get('origin')} may not open it"
-        try:
-            user = await visitor(socket, services)
-            if user is None:
-                return "nobody is signed in"
-            await dashboard_for(services, user, socket.path_params["dashboard_id"])
-        except DashappError as error:
-            return str(error)
-        return None
-
-    keep_gate(application, gate)
+    keep_gate(application, Admission(services))
     return application
 
 

@@ -9,9 +9,8 @@ may open a session's socket. Both are closed here, around its `WSHandler.ws_conn
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
@@ -27,15 +26,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Says why a socket may not be opened, or None where it may.
-Gate = Callable[[WebSocket], Awaitable[str | None]]
+
+class Gate(Protocol):
+    """Decides about sockets, before they open and while they are open."""
+
+    async def refusal(self, socket: WebSocket) -> str | None:
+        """Why it may not be opened, or None where it may."""
+
+    def enter(self, socket: WebSocket) -> None: ...
+    def leave(self, socket: WebSocket) -> None: ...
+
 
 _connect = WSHandler.ws_connect
 
 
 async def _guarded_connect(self: Any, websocket: WebSocket) -> None:
     gate: Gate | None = getattr(self.application, "dashapp_gate", None)
-    refusal = await gate(websocket) if gate else None
+    refusal = await gate.refusal(websocket) if gate else None
     protocols = websocket.scope.get("subprotocols") or []
     if refusal is None and (len(protocols) != 2 or not _known_session(self, protocols[1])):
         # The models' ids are made when the page is rendered: a session made anew here could not fit it.
@@ -44,11 +51,15 @@ async def _guarded_connect(self: Any, websocket: WebSocket) -> None:
         log.info("refused a websocket on %s: %s", websocket.url.path, refusal)
         await websocket.close(4403, refusal)
         return
+    if gate:
+        gate.enter(websocket)
     try:
         await _connect(self, websocket)
     except (RuntimeError, ProtocolError) as error:
         log.info("a websocket on %s was refused: %s", websocket.url.path, error)
     finally:
+        if gate:
+            gate.leave(websocket)
         if self.connection is not None:
             self.application.client_lost(self.connection)
 
@@ -66,7 +77,7 @@ WSHandler.ws_connect = _guarded_connect
 
 
 def keep_gate(application: BokehFastAPI, gate: Gate) -> None:
-    """Ask `gate` before any socket of this application is opened."""
+    """Ask `gate` before any socket of this application is opened, and tell it of those that are."""
     application.dashapp_gate = gate
 
 

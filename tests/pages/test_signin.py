@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
 from playwright.async_api import BrowserContext, expect
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from dashapp.pages.admission import REFUSED
 from tests.pages.conftest import PASSWORD, Site, open_dashboard, sign_in
 
 
@@ -133,3 +136,87 @@ def test_scripts_are_kept_by_browsers_and_sent_small(site: Site) -> None:
     assert small.headers["content-encoding"] == "gzip"
     assert small.text == plain.text
     assert httpx.get(f"{site.url}/assets/000000000000/css/dashapp.css").status_code == 404
+
+
+def _shown(site: Site) -> str:
+    panel = {"title": "P", "type": "stat", "query": "demo.signin", "position": {"x": 0, "y": 0, "w": 4, "h": 2}}
+    return str(site.create("Shown", [panel], isPublic=True)["id"])
+
+
+class _Viewer:
+    """A viewer of a public dashboard of one's own, with its websocket open."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        fields = {"email": f"{name}@losing.example.org", "password": PASSWORD}
+        self.id = site.api.post("/api/v1/users", json=fields).json()["data"]["id"]
+        self.board, self.site = _shown(site), site
+        self.api = httpx.AsyncClient(base_url=site.url, headers={"Origin": site.url})
+        self._fields = fields
+
+    async def close_code_after(self, lose: Callable[[_Viewer], Awaitable[object]] | None) -> int | None:
+        """What the socket is closed with within 10 s of losing something."""
+        async with self.api:
+            assert (await self.api.post("/api/v1/auth/login", json=self._fields)).is_success
+            token = re.search(r'"token":"([^"]+)"', (await self.api.get(f"/d/{self.board}")).text)
+            assert token
+            headers = {"Cookie": f"dashapp_session={self.api.cookies['dashapp_session']}", "Origin": self.site.url}
+            url = f"{self.site.url.replace('http', 'ws')}/d/{self.board}/ws"
+            subprotocols = [Subprotocol("bokeh"), Subprotocol(token[1])]
+            async with connect(url, subprotocols=subprotocols, additional_headers=headers) as socket:
+                assert await socket.recv()
+                if lose:
+                    await lose(self)
+                try:
+                    return await asyncio.wait_for(_closed(socket), 10)
+                except TimeoutError:
+                    return None
+
+    async def end_this_session(self) -> None:
+        sessions = (await self.api.get("/api/v1/auth/sessions")).json()["data"]
+        await self.api.delete(f"/api/v1/auth/sessions/{next(session['id'] for session in sessions if session['current'])}")
+
+
+async def _admin(viewer: _Viewer, method: str, path: str, body: dict[str, object] | None = None) -> None:
+    answer = await asyncio.to_thread(viewer.site.api.request, method, f"/api/v1{path}", json=body)
+    assert answer.is_success
+
+
+class TestLosingPermission:
+    async def test_closes_open_websockets(self, site: Site) -> None:
+        losses: dict[str, Callable[[_Viewer], Awaitable[object]] | None] = {
+            "nothing": None,
+            "signed-out": lambda one: one.api.post("/api/v1/auth/logout"),
+            "everywhere": lambda one: one.api.delete("/api/v1/auth/sessions"),
+            "revoked": lambda one: one.end_this_session(),
+            "disabled": lambda one: _admin(one, "PUT", f"/users/{one.id}", {"disabled": True}),
+            "password": lambda one: _admin(one, "PUT", f"/users/{one.id}", {"password": None}),
+            "gone": lambda one: _admin(one, "DELETE", f"/users/{one.id}"),
+            "private": lambda one: _admin(one, "PUT", f"/dashboards/{one.board}", {"isPublic": False}),
+            "no-dashboard": lambda one: _admin(one, "DELETE", f"/dashboards/{one.board}"),
+        }
+        viewers = {name: _Viewer(site, name) for name in losses}
+        codes = await asyncio.gather(*(viewers[name].close_code_after(loss) for name, loss in losses.items()))
+        assert dict(zip(losses, codes, strict=True)) == {name: REFUSED if loss else None for name, loss in losses.items()}
+
+    async def test_of_an_admins_role_closes_what_only_admins_see(self, site: Site) -> None:
+        viewer = _Viewer(site, "demoted")
+        await _admin(viewer, "PUT", f"/users/{viewer.id}", {"role": "admin"})
+        await _admin(viewer, "PUT", f"/dashboards/{viewer.board}", {"isPublic": False})
+        assert await viewer.close_code_after(lambda one: _admin(one, "PUT", f"/users/{one.id}", {"role": "editor"})) == REFUSED
+
+    async def test_takes_an_open_page_to_the_sign_in(self, anonymous: BrowserContext, site: Site) -> None:
+        await sign_in(anonymous, site.url, "viewer@example.org")
+        page = await open_dashboard(anonymous, f"{site.url}/d/{_shown(site)}?from=now-6h")
+        answer = await anonymous.request.delete(f"{site.url}/api/v1/auth/sessions", headers={"Origin": site.url})
+        assert answer.ok
+        await expect(page).to_have_url(re.compile("/login"), timeout=15_000)
+        assert "from%3Dnow-6h" in page.url
+
+
+async def _closed(socket: ClientConnection) -> int | None:
+    """The code that it is closed with."""
+    try:
+        while True:
+            await socket.recv()
+    except ConnectionClosed:
+        return socket.close_code
