@@ -23,6 +23,7 @@ from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
 from dashapp.errors import NotFound, ValidationFailed
 from dashapp.live.hub import now_ms
 from dashapp.pages.admission import Admission
+from dashapp.pages.board import Boards
 from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import render
 from dashapp.pages.view import DashboardView
@@ -84,6 +85,7 @@ def shown_range(request: Request) -> tuple[TimeRange, str, str]:
 def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     """The page, and the Panel application behind it."""
     router = APIRouter(include_in_schema=False)
+    boards = Boards(services.hub, services.reader)
     handlers: dict[str, DocHandler] = {}
 
     @router.get(PATH)
@@ -93,7 +95,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
             return to_login(request)
         dashboard = await dashboard_for(services, user, dashboard_id)
         return StreamingResponse(
-            _document(services, handlers["doc"], request, user, dashboard),
+            _document(boards, handlers["doc"], request, user, dashboard),
             media_type="text/html",
             headers={"Cache-Control": "no-store"},
         )
@@ -120,23 +122,25 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
 
 
 async def _document(
-    services: Services, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
+    boards: Boards, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
 ) -> AsyncIterator[str]:
     shown, refresh, problem = shown_range(request)
     theme = theme_of(request)
     yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)
-    view = DashboardView(services.hub, services.reader, dashboard, shown=shown, refresh=refresh, theme=theme)
+    view = DashboardView(boards, dashboard, shown=shown, refresh=refresh, theme=theme)
     view.state.problem = problem
-    await view.prepare()
+    board = await view.prepare()
     _opening.set(view)
-    session = await handler.get_session(request, None)
+    try:
+        session = await handler.get_session(request, None)
+    except BaseException:
+        view.close()
+        raise
     records = sorted(dashboard.panels, key=lambda record: (record.position.y, record.position.x))
-    roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in view.panels.items()} | {view.state.id: "page-state"}
     boot: dict[str, Any] = {
         "token": session.token,
-        "roots": roots,
-        "rootIds": list(roots),
         "stateId": view.state.id,
+        "theme": theme,
         "dashboardId": str(dashboard.id),
         "canEdit": allowed(Actor(user), "dashboard.change", dashboard),
     }
@@ -145,8 +149,10 @@ async def _document(
         user=user,
         dashboard=dashboard,
         view=view,
+        board=board,
         records=records,
-        boot=orjson.dumps(boot).decode().replace("<", "\\u003c"),
+        boot=_in_html(orjson.dumps(boot)),
+        picture=_in_html(board.picture()),
         ranges=PICKER_RANGES,
         refreshes=PICKER_REFRESH,
         shown=shown,
@@ -154,3 +160,8 @@ async def _document(
         rows=max((record.position.y + record.position.h for record in records), default=0),
         kiosk=request.query_params.get("kiosk") == "1",
     )
+
+
+def _in_html(json: bytes) -> str:
+    """JSON as it may stand in a script element."""
+    return json.decode().replace("<", "\\u003c")

@@ -9,19 +9,14 @@ may open a session's socket. Both are closed here, around its `WSHandler.ws_conn
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bokeh.document import Document
-from bokeh.document.events import DocumentPatchedEvent
 from bokeh.protocol.exceptions import ProtocolError
 from bokeh.util.token import check_token_signature, get_session_id
 from bokeh_fastapi.handler import WSHandler
 from starlette.websockets import WebSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bokeh_fastapi import BokehFastAPI
 
 log = logging.getLogger(__name__)
@@ -84,28 +79,3 @@ def keep_gate(application: BokehFastAPI, gate: Gate) -> None:
 def open_sessions(application: BokehFastAPI) -> int:
     """Page sessions held, with a viewer or waiting to be dropped."""
     return sum(len(context._sessions) for context in application._applications.values())
-
-
-@contextmanager
-def one_message(document: Document) -> Iterator[None]:
-    """Send all changes of the block as one message, so that a tick is one redraw. Needs the document's lock."""
-    session_context = document.session_context
-    session = session_context.session if session_context else None
-    if session is None or document.callbacks.hold_value:
-        yield
-        return
-    document.hold("collect")
-    try:
-        yield
-    finally:
-        callbacks = document.callbacks
-        events = list(callbacks._held_events)
-        callbacks._held_events, callbacks._hold = [], None
-        patches = [event for event in events if isinstance(event, DocumentPatchedEvent)]
-        for event in events:
-            if event not in patches:
-                callbacks.trigger_on_change(event)
-        if patches:
-            for connection in session._subscribed_connections:
-                message = connection.protocol.create("PATCH-DOC", patches)
-                session._pending_writes.append(connection._socket.send_message(message))

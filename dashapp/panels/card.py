@@ -25,18 +25,24 @@ class Card(DataModel):
     names = List(String, default=[], help="Names of the drawn series, for the values under the pointer.")
     format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
     legend = List(Any, default=[], help="Rows of [name, colour, last, avg, max].")
-    retries = Int(default=0, help="The page counts this up when somebody presses Retry.")
+class Cards(DataModel):
+    """The root of a board's document beside its plots: what the page's script draws around them."""
+
+    cards = List(Instance(Card), default=[], help="The cards of the board's panels.")
+    range_ms = List(Float, default=[], help="The shown range in Unix ms.")
 
 
 class PageState(DataModel):
-    """The root of a dashboard page's document: what the page's script and the server tell each other."""
+    """The root of a dashboard page's session: what the page's script and the server tell each other."""
 
-    cards = List(Instance(Card), default=[], help="The cards of the page's panels.")
     start = String(default="now-1h", help="The range's start as in the link.")
     end = String(default="now", help="The range's end as in the link.")
     refresh = String(default="10s", help="`off` or a span such as `10s`.")
     theme = String(default="dark", help="`dark` or `light`.")
     visible = Any(default=True, help="False while the tab is hidden: a hidden page costs nothing.")
     layout_version = Int(default=0, help="The dashboard's version, for saving the layout.")
-    range_ms = List(Float, default=[], help="The shown range in Unix ms.")
     problem = String(default="", help="One sentence about what keeps the whole page from being fresh.")
+    shown = List(Int, default=[], help="From the page: the board that it shows, and the change up to which it does.")
+    retry = List(Any, default=[], help="From the page: the panel to ask for once more, and how often that was wanted.")
+    changes = String(default="", help="To the page: patches of the board's document, as JSON.")
+    picture = String(default="", help="To the page: a whole board to show instead, as JSON.")

@@ -25,16 +25,11 @@ _INK = """(id) => { let ink = 0; const walk = (root) => { for (const el of root.
     for (let i = 3; i < d.length; i += 4) if (d[i]) ink++; }
   if (el.shadowRoot) walk(el.shadowRoot); } };
   walk(document.querySelector(`[data-panel-id="${id}"]`)); return ink; }"""
-_TIMES = "(id) => Array.from(Bokeh.documents[0].get_model_by_id(Bokeh.index[id].model.id).renderers[0].data_source.data.t)"
+_TIMES = "(id) => Array.from(dashapp.board.plot(id).renderers[0].data_source.data.t)"
 
 
 def frame(page: Page, panel: dict[str, Any]) -> Any:
     return page.locator(f'[data-panel-id="{panel["id"]}"]')
-
-
-async def _root_of(page: Page, panel: dict[str, Any]) -> str:
-    boot = await page.evaluate("JSON.parse(document.getElementById('boot').textContent).roots")
-    return next(root for root, place in boot.items() if place == f"plot-{panel['id']}")
 
 
 async def test_twelve_panels_are_drawn_and_no_request_leaves_the_machine(
@@ -146,17 +141,17 @@ async def test_a_new_sample_appears_without_a_new_canvas_and_the_axis_slides(sig
     await expect(frame(page, number).locator(".headline")).to_have_text("5.0%")
     marked = await page.evaluate(_MARK)
     assert marked >= 2
-    root = await _root_of(page, line)
+    root = line["id"]
     before = await page.evaluate(_TIMES, root)
-    start = await page.evaluate("(id) => Bokeh.index[id].model.x_range.start", root)
+    start = await page.evaluate("(id) => dashapp.board.plot(id).x_range.start", root)
     site.post([{"name": "demo.stream", "tags": {"host": "a"}, "value": 77.0}])
     await expect(frame(page, number).locator(".headline")).to_have_text("77%")
     await expect(frame(page, line).locator(".legend tbody tr td").nth(1)).to_have_text("77%")
     await page.wait_for_function(
-        "([id, last]) => Array.from(Bokeh.index[id].model.renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]]
+        "([id, last]) => Array.from(dashapp.board.plot(id).renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]]
     )
     assert await page.evaluate(_COUNT) == [marked, marked]
-    assert await page.evaluate("(id) => Bokeh.index[id].model.x_range.start", root) > start
+    assert await page.evaluate("(id) => dashapp.board.plot(id).x_range.start", root) > start
 
 
 async def test_late_and_corrected_samples_reach_an_open_page(signed_in: BrowserContext, site: Site) -> None:
@@ -182,11 +177,11 @@ async def test_late_and_corrected_samples_reach_an_open_page(signed_in: BrowserC
 
 async def test_ranges_and_refresh_live_in_the_link(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
-    root = await _root_of(page, twelve["panels"][4])
+    root = twelve["panels"][4]["id"]
     await page.locator('[data-picker="range"] button').click()
     await page.locator('[data-picker="range"] li', has_text="Last 15 minutes").click()
     await page.wait_for_function(
-        "(id) => { const r = Bokeh.index[id].model.x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
+        "(id) => { const r = dashapp.board.plot(id).x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
     )
     await page.locator('[data-picker="refresh"] button').press("Enter")
     await page.keyboard.press("Home")
@@ -314,9 +309,9 @@ async def test_sessions_end_when_pages_close(signed_in: BrowserContext, site: Si
 async def test_a_legend_hides_and_isolates_series(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
     line = twelve["panels"][4]
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
-    root = await _root_of(page, line)
+    root = line["id"]
     rows = frame(page, line).locator(".legend tbody tr")
-    visible = f"Bokeh.documents[0].get_model_by_id({root!r}).renderers.map((one) => one.visible)"
+    visible = f"dashapp.board.plot({root!r}).renderers.map((one) => one.visible)"
     await rows.nth(1).click()
     assert await page.evaluate(visible) == [True, False, True]
     await rows.nth(1).click()

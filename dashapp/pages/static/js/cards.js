@@ -64,31 +64,33 @@ function draw(panel, card) {
 const plain = (map) => (map instanceof Map ? Object.fromEntries(map) : map ?? {});
 
 /** Show or hide a series; with `alone` show only it, or all again when it is the only one. */
-function toggle(doc, plotId, panel, row, alone) {
+function toggle(board, panel, row, alone) {
   const rows = [...panel.querySelectorAll(".legend tbody tr")];
   const shown = rows.filter((other) => other.getAttribute("aria-pressed") !== "true");
   const wanted = alone
     ? (shown.length === 1 && shown[0] === row ? rows : [row])
     : shown.includes(row) ? shown.filter((other) => other !== row) : [...shown, row];
   for (const other of rows) other.setAttribute("aria-pressed", String(!wanted.includes(other)));
-  const names = new Set(wanted.map((other) => `s${other.dataset.series}`));
-  for (const renderer of doc.get_model_by_id(plotId).renderers) {
-    // A viewer's own choice: the server needn't know.
-    renderer.setv({ visible: names.has(renderer.name) }, { sync: false });
-  }
+  hideUnpressed(board, panel);
 }
 
-function emphasise(doc, plotId, index) {
-  for (const renderer of doc.get_model_by_id(plotId).renderers) {
+/** Hide the series whose rows are pressed: a viewer's own choice, which a new board takes over. */
+function hideUnpressed(board, panel) {
+  const hidden = new Set([...panel.querySelectorAll('.legend tbody tr[aria-pressed="true"]')].map((row) => `s${row.dataset.series}`));
+  for (const renderer of board.plot(panel.dataset.panelId)?.renderers ?? []) renderer.visible = !hidden.has(renderer.name);
+}
+
+function emphasise(board, panel, index) {
+  for (const renderer of board.plot(panel.dataset.panelId)?.renderers ?? []) {
     const faint = index !== null && renderer.name !== `s${index}`;
     const glyph = renderer.glyph;
-    if ("line_alpha" in glyph.properties) glyph.setv({ line_alpha: { value: faint ? 0.2 : 1 } }, { sync: false });
+    if ("line_alpha" in glyph.properties) glyph.line_alpha = { value: faint ? 0.2 : 1 };
   }
 }
 
 /** The samples that a panel shows, as CSV with ISO times. */
-function asCsv(doc, plotId, card) {
-  const renderers = doc.get_model_by_id(plotId).renderers;
+function asCsv(board, panelId) {
+  const { renderers } = board.plot(panelId), card = board.card(panelId);
   const data = renderers.map((renderer) => renderer.data_source.data).find((columns) => (columns.get?.("t") ?? columns.t) !== undefined);
   const column = (name) => data && (data.get ? data.get(name) : data[name]);
   if (!data) return null;
@@ -103,7 +105,7 @@ function asCsv(doc, plotId, card) {
   return lines.join("\n") + "\n";
 }
 
-function bindMenu(doc, plotId, panel, card) {
+function bindMenu(board, panel) {
   const button = panel.querySelector(".panel-menu");
   const menu = document.createElement("div");
   menu.className = "menu";
@@ -134,7 +136,7 @@ function bindMenu(doc, plotId, panel, card) {
       toast("Link copied: it opens this panel in full screen.");
     }
     if (entry.dataset.entry === "csv") {
-      const csv = asCsv(doc, plotId, card);
+      const csv = asCsv(board, panel.dataset.panelId);
       if (csv === null) return toast("This panel shows single numbers; there is no table of samples to download.");
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
@@ -151,31 +153,38 @@ export function full(panel) {
   panel.closest(".grid-stack-item").style.zIndex = panel.classList.contains("full") ? 60 : "";
 }
 
-export function bindCards(doc, state, plots) {
-  for (const card of state.cards) {
-    const panel = document.querySelector(`[data-panel-id="${CSS.escape(card.panel_id)}"]`);
-    if (!panel) continue;
-    const plotId = plots.get(card.panel_id);
-    let asked = false;
-    card.change.connect(() => {
-      if (asked) return;
-      asked = true;
-      queueMicrotask(() => { asked = false; draw(panel, card); });
-    });
-    draw(panel, card);
-    panel.querySelector('[data-action="retry"]').addEventListener("click", () => { card.retries += 1; });
+/** Draw the cards of the shown board, whichever it is; `retry` asks for a panel once more. */
+export function bindCards(board, retry) {
+  for (const panel of document.querySelectorAll(".panel")) {
+    panel.querySelector('[data-action="retry"]').addEventListener("click", () => retry(panel.dataset.panelId));
     const body = panel.querySelector(".legend tbody");
     body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      if (row) toggle(doc, plotId, panel, row, event.ctrlKey || event.metaKey);
+      if (row) toggle(board, panel, row, event.ctrlKey || event.metaKey);
     });
     body.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(doc, plotId, panel, event.target.closest("tr"), event.ctrlKey); }
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); toggle(board, panel, event.target.closest("tr"), event.ctrlKey); }
     });
-    body.addEventListener("pointerover", (event) => emphasise(doc, plotId, event.target.closest("tr")?.dataset.series ?? null));
-    body.addEventListener("pointerleave", () => emphasise(doc, plotId, null));
-    bindMenu(doc, plotId, panel, card);
+    body.addEventListener("pointerover", (event) => emphasise(board, panel, event.target.closest("tr")?.dataset.series ?? null));
+    body.addEventListener("pointerleave", () => emphasise(board, panel, null));
+    bindMenu(board, panel);
   }
+  const follow = () => {
+    for (const card of board.cards.cards) {
+      const panel = document.querySelector(`[data-panel-id="${CSS.escape(card.panel_id)}"]`);
+      if (!panel) continue;
+      let asked = false;
+      card.change.connect(() => {
+        if (asked) return;
+        asked = true;
+        queueMicrotask(() => { asked = false; draw(panel, card); });
+      });
+      draw(panel, card);
+      hideUnpressed(board, panel);
+    }
+  };
+  board.onShown(follow);
+  follow();
   const wanted = new URLSearchParams(location.search).get("panel");
   const panel = wanted && document.querySelector(`[data-panel-id="${CSS.escape(wanted)}"]`);
   if (panel) full(panel);

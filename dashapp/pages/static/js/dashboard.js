@@ -1,5 +1,7 @@
-// The dashboard page: plots from the Bokeh document, everything around them from the document's cards.
+// The dashboard page: plots from the board's document, everything around them from its cards; a session beside it tells
+// the server what is looked at, and the page what changed.
 
+import { Board } from "./board.js";
 import { bindCards } from "./cards.js";
 import { bindGrid } from "./grid.js";
 import { bindHover } from "./hover.js";
@@ -66,21 +68,31 @@ function showConnection(state) {
   else connection("live", `Live, refreshing every ${state.refresh}`);
 }
 
+/** The session of this page, or null where the server has none. */
+async function openSession() {
+  const item = { token: boot.token, roots: { [boot.stateId]: "page-state" }, root_ids: [boot.stateId], use_for_title: false };
+  await Bokeh.embed.embed_items({}, [item], location.pathname);
+  const doc = Bokeh.documents.find((one) => one.get_model_by_id(boot.stateId));
+  doc?.on_event("connection_lost", comeBack);
+  return doc?.get_model_by_id(boot.stateId) ?? null;
+}
+
 async function start() {
   timeaxis.install(Bokeh);
-  const item = { token: boot.token, roots: boot.roots, root_ids: boot.rootIds, use_for_title: false };
-  await Bokeh.embed.embed_items({}, [item], location.pathname);
-  const doc = Bokeh.documents.at(-1);
-  if (!doc || !doc.get_model_by_id(boot.stateId)) return comeBack();
-  const state = doc.get_model_by_id(boot.stateId);
-  doc.on_event("connection_lost", comeBack);
+  const board = new Board();
+  window.dashapp = { board };
+  // Plots first: the session has time until something changes.
+  await board.show(JSON.parse(document.getElementById("picture").textContent));
+  const state = await openSession();
+  if (!state) return comeBack();
 
-  const plots = new Map(boot.rootIds.map((id) => [boot.roots[id].replace(/^plot-/, ""), id]));
-  plots.state = boot.stateId;
-  bindCards(doc, state, plots);
+  const told = () => state.setv({ shown: [board.number, board.at] });
+  state.properties.changes.change.connect(() => board.apply(JSON.parse(state.changes)));
+  state.properties.picture.change.connect(() => board.show(JSON.parse(state.picture)).then(told));
+  bindCards(board, (panelId) => state.setv({ retry: [panelId, (state.retry[1] ?? 0) + 1] }));
   bindPickers(state);
   bindGrid(boot, state);
-  bindHover(Bokeh, doc, plots);
+  bindHover(board);
   showConnection(state);
 
   const problem = () => { banner.textContent = state.problem; banner.hidden = !state.problem; };
@@ -90,14 +102,17 @@ async function start() {
   const dress = (theme) => {
     if (state.theme === theme) return;
     state.theme = theme;
-    // Axes and grids read the style sheet when they are painted.
-    for (const id of plots.values()) Bokeh.index[id]?.request_paint?.();
+    board.repaint();
   };
   onTheme(dress);
   dress(document.documentElement.dataset.theme);
 
   document.addEventListener("visibilitychange", () => { state.visible = document.visibilityState === "visible"; });
   if (document.visibilityState !== "visible") state.visible = false;
+  // Only a browser's very first visit finds plots in the other theme.
+  const settled = state.theme === boot.theme ? Promise.resolve() : new Promise((resolve) => board.onShown(resolve));
+  told();
+  await settled;
   setTimeout(() => sessionStorage.removeItem(TRIES), 20_000);
   performance.mark("dashapp-ready");
 }

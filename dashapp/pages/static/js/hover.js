@@ -18,17 +18,12 @@ function write(value, { factor, suffix, digits }) {
   return `${(value / factor).toFixed(digits)}${suffix}`;
 }
 
-export function bindHover(Bokeh, doc, plots) {
+export function bindHover(board) {
   const table = document.createElement("div");
   table.className = "hover";
   table.hidden = true;
   document.body.append(table);
   const lines = new Map();
-
-  function viewOf(panel) {
-    const id = plots.get(panel.dataset.panelId);
-    return id ? Bokeh.index[id] : null;
-  }
 
   function hide() {
     table.hidden = true;
@@ -37,7 +32,7 @@ export function bindHover(Bokeh, doc, plots) {
 
   function crosshairs(at) {
     for (const panel of document.querySelectorAll('.panel[data-panel-type="line"], .panel[data-panel-type="area"]')) {
-      const view = viewOf(panel);
+      const view = board.view(panel.dataset.panelId);
       if (!view?.frame) continue;
       let line = lines.get(panel);
       if (!line) {
@@ -54,13 +49,13 @@ export function bindHover(Bokeh, doc, plots) {
   }
 
   function show(panel, event) {
-    const view = viewOf(panel);
+    const view = board.view(panel.dataset.panelId);
     if (!view?.frame || !["live", "stale"].includes(panel.dataset.state)) return hide();
     const box = panel.querySelector(".plot").getBoundingClientRect();
     const x = event.clientX - box.left;
     const { left, right } = view.frame.bbox;
     if (x < left || x > right) return hide();
-    const card = doc.get_model_by_id(plots.state).cards.find((one) => one.panel_id === panel.dataset.panelId);
+    const card = board.card(panel.dataset.panelId);
     const renderers = view.model.renderers;
     const source = renderers[0]?.data_source;
     const times = source && column(source, "t");

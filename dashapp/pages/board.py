@@ -1,0 +1,373 @@
+"""A dashboard over one range, drawn once for everybody who looks at it.
+
+The panels of a board live in a Bokeh document that belongs to no session. Its JSON goes into each page, and what a tick
+changes is written down once, as a patch of that document, and sent to every viewer as it is. So a viewer more costs a
+copy of some kilobytes a tick, whatever the panels cost to compute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from bokeh.core.serialization import Serializer
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+
+from dashapp.contract.durations import parse_ms
+from dashapp.contract.timerange import TimeRange
+from dashapp.errors import DashappError
+from dashapp.live.hub import now_ms
+from dashapp.live.window import LiveQuery, Window
+from dashapp.metrics.routing import default_step
+from dashapp.panels import Panel, Parts, panel_of
+from dashapp.panels.card import Cards
+from dashapp.panels.timeplot import TimePlot
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from dashapp.contract.dashboards import Dashboard
+    from dashapp.contract.dashboards import Panel as PanelRecord
+    from dashapp.live.hub import LiveHub, Subscription
+    from dashapp.metrics.query import Reader
+    from dashapp.panels.palette import Theme
+
+log = logging.getLogger(__name__)
+
+#: Points a series that a panel's width can show.
+_POINTS = 400
+#: Changes that are kept for viewers who were away for a moment; beyond, they get the whole picture.
+_KEPT_CHANGES = 60
+_KEPT_BYTES = 1_000_000
+#: A board nobody looks at is kept so long, for the reload and the next viewer.
+_LINGER_S = 60.0
+#: A picture that no tick keeps fresh is read anew for a viewer who comes later than this.
+_FRESH_MS = 2_000
+
+_numbers = count(1)
+
+
+class Key(NamedTuple):
+    """What viewers of one board have in common. A saved change makes another version, and so another board."""
+
+    dashboard: UUID
+    version: int
+    start: str
+    end: str
+    refresh: str
+    theme: Theme
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one tick changed: a patch of the board's document as JSON, and its number."""
+
+    number: int
+    patch: bytes
+
+
+#: Told of each change as it comes; must not block.
+Listener = Callable[[Change], None]
+
+
+class Board:
+    """Made by `Boards.open`. `join` to be told of changes; `leave` when the viewer is gone."""
+
+    def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key) -> None:
+        self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
+        self.shown = TimeRange(key.start, key.end)
+        self.parts = Parts(key.theme)
+        #: Tells this board's changes from those of the board that a page showed before.
+        self.number = next(_numbers)
+        #: The number of the newest change.
+        self.at = 0
+        self.panels: dict[str, Panel] = {}
+        self.document = Document()
+        self.cards = Cards()
+        self._records: dict[str, PanelRecord] = {str(record.id): record for record in dashboard.panels}
+        self._queries: dict[str, list[LiveQuery]] = {}
+        self._aligned: dict[int, int] = {}
+        self._changes: deque[Change] = deque()
+        self._kept_bytes = 0
+        self._picture: tuple[int, bytes] | None = None
+        self._events: list[DocumentPatchedEvent] = []
+        self._read_ms = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._listeners: set[Listener] = set()
+        self._subscription: Subscription | None = None
+
+    # -- made ----------------------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Make the panels and read what they show first, side by side; others get their turn between any two panels.
+
+        Raises:
+            ValidationFailed: the range can't be read.
+        """
+        reading = asyncio.create_task(self._read())
+        try:
+            for panel_id, record in self._records.items():
+                await asyncio.sleep(0)
+                panel = self.panels[panel_id] = panel_of(record, self.parts, panel_id)
+                if record.error:
+                    panel.fail(record.error)
+        finally:
+            moment, windows = await reading
+        start, end = self._slide(moment)
+        for panel_id in self.panels:
+            await asyncio.sleep(0)
+            self._show_panel(panel_id, windows, start, end)
+        self._align()
+        self.cards.cards = [panel.card for panel in self.panels.values()]
+        await self._explain_empty()
+        # The document looks through all its models once, not once for each root.
+        with self.document.models.freeze():
+            for panel in self.panels.values():
+                self.document.add_root(panel.plot)
+            self.document.add_root(self.cards)
+        self.document.on_change(self._note)
+        self._read_ms = moment
+
+    def picture(self) -> bytes:
+        """The whole board as JSON: its document, where its roots belong, and the change up to which it stands."""
+        if self._picture is None or self._picture[0] != self.at:
+            roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in self.panels.items()}
+            picture = {
+                "board": self.number, "at": self.at, "document": self.document.to_json(deferred=False), "roots": roots,
+                "cards": self.cards.id,
+            }  # fmt: skip
+            self._picture = self.at, orjson.dumps(picture, option=orjson.OPT_SERIALIZE_NUMPY)
+        return self._picture[1]
+
+    # -- watched -------------------------------------------------------------------------------------------------
+
+    def join(self, listener: Listener) -> None:
+        """Tell `listener` of each change from now on."""
+        self._listeners.add(listener)
+        if self._subscription is None and self.shown.live and self.key.refresh != "off":
+            self._subscription = self.hub.subscribe(self._distinct(), parse_ms(self.key.refresh), self._on_tick)
+
+    def leave(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if not self._listeners and self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def since(self, number: int) -> list[Change] | None:
+        """The changes after `number`; None where they aren't kept any more."""
+        missed = [change for change in self._changes if change.number > number]
+        return missed if len(missed) == self.at - number else None
+
+    async def freshen(self) -> None:
+        """Bring a board that no tick keeps fresh to the present; viewers who come together share the reading."""
+        if self._subscription is not None or now_ms() - self._read_ms < _FRESH_MS:
+            return
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._reread())
+        await asyncio.shield(self._reading)
+
+    async def retry(self, panel_id: str) -> None:
+        """Ask once more for a panel that failed."""
+        if panel_id not in self.panels:
+            return
+        with self._drawing():
+            self.panels[panel_id].card.state = "loading"
+        moment, windows = await self._read(fresh=True)
+        start, end = self.shown.resolve(moment)
+        with self._drawing():
+            self._show_panel(panel_id, windows, start, end)
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def _plan(self, moment: int) -> tuple[int, int]:
+        """Each panel's queries over the shown range, which is returned in Unix ms."""
+        start, end = self.shown.resolve(moment)
+        self._queries = {}
+        for panel_id, record in self._records.items():
+            step = record.options.step or default_step(start, end, _POINTS)
+            self._queries[panel_id] = [LiveQuery(selection, end - start, step) for selection, _ in record.selections()]
+        return start, end
+
+    def _distinct(self) -> list[LiveQuery]:
+        return list(dict.fromkeys(query for queries in self._queries.values() for query in queries))
+
+    async def _read(self, *, fresh: bool = False) -> tuple[int, Mapping[LiveQuery, Window]]:
+        moment = now_ms()
+        start, end = self._plan(moment)
+        queries = self._distinct()
+        if self.shown.live:
+            return moment, await self.hub.windows(queries, fresh=fresh)
+        return moment, dict(zip(queries, await self.hub.once([(query, start, end) for query in queries]), strict=True))
+
+    async def _reread(self) -> None:
+        moment, windows = await self._read()
+        self._show(moment, windows)
+        await self._explain_empty()
+
+    def _on_tick(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
+        self._show(moment, windows)
+        if any(_unexplained(panel) for panel in self.panels.values()):
+            self._reading = asyncio.create_task(self._explain_empty())
+
+    # -- showing -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """What the block changes becomes one change for all viewers, so that a tick is one redraw."""
+        self._events = []
+        try:
+            yield
+        finally:
+            events, self._events = self._events, []
+            if events:
+                self._tell(events)
+
+    def _note(self, event: Any) -> None:
+        if isinstance(event, DocumentPatchedEvent):
+            self._events.append(event)
+
+    def _tell(self, events: list[DocumentPatchedEvent]) -> None:
+        models = self.document.models
+        serializer = Serializer(references=models.synced_references, deferred=False)
+        patch = orjson.dumps({"events": serializer.encode(events)}, option=orjson.OPT_SERIALIZE_NUMPY)
+        models.flush_synced(lambda model: not serializer.has_ref(model))
+        self.at += 1
+        change = Change(self.at, patch)
+        self._changes.append(change)
+        self._kept_bytes += len(patch)
+        while len(self._changes) > _KEPT_CHANGES or self._kept_bytes > _KEPT_BYTES:
+            self._kept_bytes -= len(self._changes.popleft().patch)
+        for listener in list(self._listeners):
+            try:
+                listener(change)
+            except Exception:
+                log.exception("a viewer failed")
+
+    def _show(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
+        """Bring every panel to these windows."""
+        with self._drawing():
+            start, end = self._slide(moment)
+            for panel_id in self.panels:
+                self._show_panel(panel_id, windows, start, end)
+            self._align()
+        self._read_ms = moment
+
+    def _slide(self, moment: int) -> tuple[int, int]:
+        start, end = self.shown.resolve(moment)
+        self.parts.slide(start, end)
+        self.cards.range_ms = [float(start), float(end)]
+        return start, end
+
+    def _show_panel(self, panel_id: str, windows: Mapping[LiveQuery, Window], start: int, end: int) -> None:
+        """One panel's failure stays in its own frame."""
+        panel = self.panels[panel_id]
+        answers = [windows[query] for query in self._queries[panel_id] if query in windows]
+        if self._records[panel_id].error or len(answers) < len(self._queries[panel_id]):
+            return
+        try:
+            failed = next((answer for answer in answers if answer.error is not None), None)
+            if failed is not None:
+                self._show_failure(panel, failed)
+            else:
+                frames = [answer.frame for answer in answers if answer.frame is not None]
+                panel.update(frames, start, end, live=self.shown.live)
+        except Exception:
+            log.exception("panel %s failed", panel.card.panel_id)
+            panel.fail("this panel could not be drawn; the server's log says why")
+
+    @staticmethod
+    def _show_failure(panel: Panel, answer: Window) -> None:
+        if answer.frame is not None:
+            panel.stale(float(answer.as_of_ms), str(answer.error))
+        else:
+            panel.fail(str(answer.error))
+
+    def _align(self) -> None:
+        """Time lines up down the page: plots that stand in one column have one left margin."""
+        columns: dict[int, list[TimePlot]] = {}
+        for panel_id, panel in self.panels.items():
+            if isinstance(panel, TimePlot):
+                columns.setdefault(self._records[panel_id].position.x, []).append(panel)
+        for column, plots in columns.items():
+            # Never narrower while somebody watches: a margin that breathes with the numbers is restless.
+            width = max([self._aligned.get(column, 0), *(plot.label_width + 18 for plot in plots)])
+            self._aligned[column] = width
+            for plot in plots:
+                if plot.plot.min_border_left != width:
+                    plot.plot.min_border_left = width
+
+    async def _explain_empty(self) -> None:
+        """Say of an empty panel how old its newest sample is."""
+        for panel in self.panels.values():
+            if _unexplained(panel):
+                try:
+                    newest = [at for selection, _ in panel.queries if (at := await self.reader.newest(selection)) is not None]
+                except DashappError:
+                    continue
+                with self._drawing():
+                    panel.nothing_since(max(newest, default=None), now_ms())
+
+
+def _unexplained(panel: Panel) -> bool:
+    return panel.card.state == "empty" and "; " not in panel.card.message
+
+
+class Boards:
+    """The boards of one server, each held while somebody looks at it and a little longer."""
+
+    def __init__(self, hub: LiveHub, reader: Reader) -> None:
+        self.hub, self.reader = hub, reader
+        self._boards: dict[Key, asyncio.Task[Board]] = {}
+        self._viewers: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._boards)
+
+    async def open(self, dashboard: Dashboard, shown: TimeRange, refresh: str, theme: Theme) -> Board:
+        """The board that shows this; `close` it when the viewer is gone. Viewers who come together share the making.
+
+        Raises:
+            ValidationFailed: the range can't be read.
+        """
+        key = Key(dashboard.id, dashboard.version, shown.start, shown.end, refresh, theme)
+        self._viewers[key] = self._viewers.get(key, 0) + 1
+        try:
+            if key not in self._boards:
+                self._boards[key] = asyncio.create_task(self._make(dashboard, key))
+            board = await asyncio.shield(self._boards[key])
+            await board.freshen()
+        except BaseException:
+            self._leave(key)
+            raise
+        return board
+
+    def close(self, board: Board) -> None:
+        """A viewer of this board is gone."""
+        self._leave(board.key)
+
+    async def _make(self, dashboard: Dashboard, key: Key) -> Board:
+        board = Board(self.hub, self.reader, dashboard, key)
+        try:
+            await board.prepare()
+        except BaseException:
+            del self._boards[key]
+            raise
+        return board
+
+    def _leave(self, key: Key) -> None:
+        self._viewers[key] -= 1
+        if not self._viewers[key]:
+            asyncio.get_running_loop().call_later(_LINGER_S, self._forget, key)
+
+    def _forget(self, key: Key) -> None:
+        if self._viewers.get(key) == 0:
+            del self._viewers[key]
+            self._boards.pop(key, None)
