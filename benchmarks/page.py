@@ -226,7 +226,11 @@ class Viewer:
         found = re.search(r'id="boot"[^>]*>(.*?)</script>', html, re.S)
         if found is None:
             raise RuntimeError("the page holds no token")
-        token = json.loads(unescape(found[1]))["token"]
+        boot = json.loads(unescape(found[1]))
+        token = boot["token"]
+        picture = re.search(r'id="picture"[^>]*>(.*?)</script>', html, re.S)
+        assert picture is not None
+        shown = [(whole := json.loads(picture[1]))["board"], whole["at"]]
         address = site.server.url.replace("http", "ws", 1) + site.path + "/ws"
         self._socket = await websockets.connect(
             address, subprotocols=["bokeh", token], origin=site.server.url, additional_headers={"Cookie": cookies},
@@ -235,6 +239,9 @@ class Viewer:
         for _ in range(3):
             await self._socket.recv()
         for part in ({"msgid": "1", "msgtype": "PULL-DOC-REQ"}, {}, {}):
+            await self._socket.send(json.dumps(part))
+        change = {"kind": "ModelChanged", "model": {"id": boot["stateId"]}, "attr": "shown", "new": shown}
+        for part in ({"msgid": "2", "msgtype": "PATCH-DOC"}, {}, {"events": [change]}):
             await self._socket.send(json.dumps(part))
         self._task = asyncio.create_task(self._take())
 

@@ -47,6 +47,8 @@ _POINTS = 400
 #: Changes that are kept for viewers who were away for a moment; beyond, they get the whole picture.
 _KEPT_CHANGES = 60
 _KEPT_BYTES = 1_000_000
+#: A document that was written down is kept until the changes since are longer than this.
+_MOST_PATCHED_BYTES = 60_000
 #: A board nobody looks at is kept so long, for the reload and the next viewer.
 _LINGER_S = 60.0
 #: A picture that no tick keeps fresh is read anew for a viewer who comes later than this.
@@ -97,7 +99,8 @@ class Board:
         self._aligned: dict[int, int] = {}
         self._changes: deque[Change] = deque()
         self._kept_bytes = 0
-        self._picture: tuple[int, bytes] | None = None
+        #: The document as JSON, and the change up to which that stands.
+        self._written: tuple[int, bytes] | None = None
         self._events: list[DocumentPatchedEvent] = []
         self._read_ms = 0
         self._reading: asyncio.Task[None] | None = None
@@ -137,15 +140,24 @@ class Board:
         self._read_ms = moment
 
     def picture(self) -> bytes:
-        """The whole board as JSON: its document, where its roots belong, and the change up to which it stands."""
-        if self._picture is None or self._picture[0] != self.at:
+        """The whole board as JSON: its document, where its roots belong, and the change up to which it stands.
+
+        Writing the document down takes longer than anything else about a page. So it is kept, and followed by the changes
+        since, for as long as those are short.
+        """
+        since = self.since(self._written[0]) if self._written else None
+        if since is None or sum(len(change.patch) for change in since) > _MOST_PATCHED_BYTES:
             roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in self.panels.items()}
-            picture = {
-                "board": self.number, "at": self.at, "document": self.document.to_json(deferred=False), "roots": roots,
+            written = {
+                "board": self.number,
+                "roots": roots,
                 "cards": self.cards.id,
-            }  # fmt: skip
-            self._picture = self.at, orjson.dumps(picture, option=orjson.OPT_SERIALIZE_NUMPY)
-        return self._picture[1]
+                "document": self.document.to_json(deferred=False),
+            }
+            self._written, since = (self.at, orjson.dumps(written)), []
+        assert self._written is not None
+        patches = b",".join(change.patch for change in since)
+        return b'%s,"at":%d,"patches":[%s]}' % (self._written[1][:-1], self.at, patches)
 
     # -- watched -------------------------------------------------------------------------------------------------
 
@@ -237,7 +249,7 @@ class Board:
     def _tell(self, events: list[DocumentPatchedEvent]) -> None:
         models = self.document.models
         serializer = Serializer(references=models.synced_references, deferred=False)
-        patch = orjson.dumps({"events": serializer.encode(events)}, option=orjson.OPT_SERIALIZE_NUMPY)
+        patch = orjson.dumps({"events": serializer.encode(events)})
         models.flush_synced(lambda model: not serializer.has_ref(model))
         self.at += 1
         change = Change(self.at, patch)

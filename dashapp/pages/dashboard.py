@@ -121,9 +121,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     return application
 
 
-async def _document(
-    boards: Boards, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
-) -> AsyncIterator[str]:
+async def _document(boards: Boards, handler: DocHandler, request: Request, user: User, dashboard: Dashboard) -> AsyncIterator[str]:
     shown, refresh, problem = shown_range(request)
     theme = theme_of(request)
     yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)

@@ -93,9 +93,10 @@ class DashboardView:
         if self._closed:
             self.boards.close(board)
             return
+        if self.board is not None and self.board.shown != board.shown:
+            self.state.problem = ""
         self._let_go()
         self.board = board
-        self.state.problem = ""
         self._show()
 
     # -- what the page shows -------------------------------------------------------------------------------------

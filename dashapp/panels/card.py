@@ -25,6 +25,8 @@ class Card(DataModel):
     names = List(String, default=[], help="Names of the drawn series, for the values under the pointer.")
     format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
     legend = List(Any, default=[], help="Rows of [name, colour, last, avg, max].")
+
+
 class Cards(DataModel):
     """The root of a board's document beside its plots: what the page's script draws around them."""
 

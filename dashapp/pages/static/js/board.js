@@ -11,7 +11,7 @@ function painted(doc) {
 
 export class Board {
   #listeners = [];
-  #views = [];
+  #views = null;
   #elements = [];
   #showing = Promise.resolve();
   number = 0;
@@ -47,8 +47,10 @@ export class Board {
       elements.push(element);
       roots[root] = element;
     }
-    const views = await Bokeh.embed.embed_items({ board: picture.document }, [{ docid: "board", roots, root_ids: Object.keys(roots), use_for_title: false }]);
+    const item = { docid: "board", roots, root_ids: Object.keys(roots), use_for_title: false };
+    const [views] = await Bokeh.embed.embed_items({ board: picture.document }, [item]);
     this.doc = Bokeh.documents.at(-1);
+    for (const patch of picture.patches) this.doc.apply_json_patch(patch);
     this.number = picture.board;
     this.at = picture.at;
     this.cards = this.doc.get_model_by_id(picture.cards);
@@ -58,9 +60,10 @@ export class Board {
     if (before.doc) {
       await painted(this.doc);
       for (const element of elements) element.style.visibility = "";
-      for (const view of before.views) view.clear?.();
+      before.views.clear();
       for (const element of before.elements) element.remove();
-      Bokeh.documents.splice(Bokeh.documents.indexOf(before.doc), 1);
+      const place = Bokeh.documents.indexOf(before.doc);
+      if (place >= 0) Bokeh.documents.splice(place, 1);
     }
     for (const listener of this.#listeners) listener(this);
   }

@@ -81,18 +81,21 @@ async function start() {
   timeaxis.install(Bokeh);
   const board = new Board();
   window.dashapp = { board };
-  // Plots first: the session has time until something changes.
+  let state = null;
+  // Plots first, and on the screen: the session has time until something changes.
   await board.show(JSON.parse(document.getElementById("picture").textContent));
-  const state = await openSession();
+  bindCards(board, (panelId) => state?.setv({ retry: [panelId, (state.retry[1] ?? 0) + 1] }));
+  bindHover(board);
+  await new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
+  state = await openSession();
   if (!state) return comeBack();
+  window.dashapp.state = state;
 
   const told = () => state.setv({ shown: [board.number, board.at] });
   state.properties.changes.change.connect(() => board.apply(JSON.parse(state.changes)));
   state.properties.picture.change.connect(() => board.show(JSON.parse(state.picture)).then(told));
-  bindCards(board, (panelId) => state.setv({ retry: [panelId, (state.retry[1] ?? 0) + 1] }));
   bindPickers(state);
   bindGrid(boot, state);
-  bindHover(board);
   showConnection(state);
 
   const problem = () => { banner.textContent = state.problem; banner.hidden = !state.problem; };
