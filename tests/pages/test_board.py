@@ -1,0 +1,205 @@
+"""Boards: drawn once, told to all, and whole for whoever comes late."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from bokeh.document import Document
+
+from dashapp.accounts.accounts import Accounts
+from dashapp.contract.dashboards import Dashboard, DashboardRequest
+from dashapp.contract.metrics import Point
+from dashapp.contract.timerange import TimeRange
+from dashapp.dashboards.store import Dashboards
+from dashapp.database.pool import Database
+from dashapp.errors import ValidationFailed
+from dashapp.live import hub as hub_module
+from dashapp.live.hub import LiveHub, now_ms
+from dashapp.metrics.ingest import Ingest
+from dashapp.metrics.query import Reader
+from dashapp.pages import board as boards_module
+from dashapp.pages.board import Board, Boards, Change
+from dashapp.settings import Settings
+
+
+@dataclass
+class Wall:
+    """A dashboard of all panel types, and what draws it."""
+
+    boards: Boards
+    dashboard: Dashboard
+    ingest: Ingest
+    hub: LiveHub
+
+    async def send(self, *values: float, at: int | None = None) -> None:
+        end = at or now_ms() // 1000 * 1000
+        points = [
+            Point(name="m", value=value + add, tags={"host": host}, timestamp=end - 1000 * (len(values) - 1 - index))
+            for index, value in enumerate(values) for host, add in (("a", 0.0), ("b", 5.0))
+        ]  # fmt: skip
+        await self.ingest.write(points)
+
+    async def open(self, start: str = "now-15m", *, refresh: str = "1s") -> Board:
+        return await self.boards.open(self.dashboard, TimeRange(start, "now"), refresh, "dark")
+
+    async def tick(self) -> None:
+        await self.hub._tick(list(self.hub._subscriptions), now_ms())
+
+
+@pytest.fixture
+async def wall(database: Database) -> AsyncIterator[Wall]:
+    settings = Settings(_env_file=None, data_dir=Path("unused"))  # type: ignore[call-arg]
+    reader = Reader(database, settings)
+    hub = LiveHub(database, reader)  # ticks only when a test says so
+    ingest = Ingest(database, settings)
+    await ingest.start()
+    owner = await Accounts(database).create_user("owner@example.org", "correct horse battery", "admin")
+    kinds: list[dict[str, Any]] = [
+        {"title": kind, "type": kind, "query": "m", "options": {"groupBy": [] if kind in ("stat", "gauge") else ["host"]},
+         "position": {"x": 0, "y": 4 * index, "w": 6, "h": 4}}
+        for index, kind in enumerate(("line", "area", "bar", "stat", "gauge"))
+    ]  # fmt: skip
+    made = await Dashboards(database).create(owner.id, DashboardRequest(name="wall", panels=kinds))
+    yield Wall(Boards(hub, reader), made, ingest, hub)
+    await ingest.stop()
+
+
+def _data(board_json: bytes, changes: list[Change]) -> Document:
+    """What a page shows that was given this picture and then these changes: a document of its own."""
+    picture = orjson.loads(board_json)
+    document = Document.from_json(picture["document"])
+    for patch in [*picture["patches"], *(orjson.loads(change.patch) for change in changes)]:
+        document.apply_json_patch(patch)
+    return document
+
+
+def _same(one: Document, other: Document) -> None:
+    assert {model.id for model in one.models} >= {root.id for root in other.roots}
+    for root in other.roots:
+        for model in root.references():
+            twin = one.get_model_by_id(model.id)
+            assert twin is not None
+            for name in model.properties_with_values(include_defaults=False):
+                left, right = getattr(twin, name), getattr(model, name)
+                if name == "data":
+                    assert {key: _cells(column) for key, column in left.items()} == {
+                        key: _cells(column) for key, column in right.items()
+                    }
+                elif isinstance(right, str | int | float | bool | type(None)) and isinstance(
+                    left, str | int | float | bool | type(None)
+                ):
+                    assert left == right, (model, name)
+
+
+def _cells(column: Any) -> list[str]:
+    # NaN is no number's equal, not even its own.
+    return [cell if isinstance(cell, str) else repr(float(cell)) for cell in column]
+
+
+async def test_a_picture_and_its_changes_are_what_the_board_shows(wall: Wall) -> None:
+    await wall.send(*range(60))
+    board = await wall.open()
+    first = board.picture()
+    heard: list[Change] = []
+    board.join(heard.append)
+    for values in ((61.0,), (62.0, 300.0), (1.0, -5.0, 2.0)):
+        await wall.send(*values)
+        await wall.tick()
+    assert [change.number for change in heard] == [1, 2, 3]
+    _same(_data(first, heard), board.document)
+    _same(_data(first, heard[:1] + (board.since(1) or [])), board.document)
+    # A picture made now says the same by itself, whether the document is written anew or followed by changes.
+    assert orjson.loads(board.picture())["patches"]
+    _same(_data(board.picture(), []), board.document)
+    board._written = None
+    assert not orjson.loads(board.picture())["patches"]
+    _same(_data(board.picture(), []), board.document)
+
+
+async def test_viewers_share_one_reading_and_one_patch(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    await wall.send(*range(10))
+    asked: list[int] = []
+    frames = wall.hub._reader.frames
+
+    async def counted(queries: list[Any]) -> Any:
+        asked.append(len(queries))
+        return await frames(queries)
+
+    monkeypatch.setattr(wall.hub._reader, "frames", counted)
+
+    async def cost(viewers: int) -> list[int]:
+        opened = [await wall.open() for _ in range(viewers)]
+        heard: list[list[Change]] = [[] for _ in opened]
+        for one, changes in zip(opened, heard, strict=True):
+            one.join(changes.append)
+        asked.clear()
+        await wall.send(float(viewers))
+        await wall.tick()
+        assert all(len(changes) == 1 and changes[0] is heard[0][0] for changes in heard)
+        for one, changes in zip(opened, heard, strict=True):
+            one.leave(changes.append)
+            wall.boards.close(one)
+        return list(asked)
+
+    assert await cost(1) == await cost(100)
+
+
+async def test_who_was_away_for_too_long_gets_the_whole_picture(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards_module, "_KEPT_CHANGES", 2)
+    await wall.send(1.0)
+    board = await wall.open()
+    board.join(lambda change: None)
+    for value in (2.0, 3.0, 4.0):
+        await wall.send(value)
+        await wall.tick()
+    assert board.since(0) is None
+    assert [change.number for change in board.since(1) or []] == [2, 3]
+    assert board.since(3) == []
+
+
+async def test_unwatched_it_reads_nothing_and_the_next_viewer_sees_the_present(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    await wall.send(1.0)
+    board = await wall.open()
+    heard: list[Change] = []
+    board.join(heard.append)
+    board.leave(heard.append)
+    assert wall.hub.viewers == 0
+    wall.boards.close(board)
+    await wall.send(99.0)
+    # What is a moment old is fresh enough; this is later.
+    for module in (boards_module, hub_module):
+        monkeypatch.setattr(module, "now_ms", lambda: now_ms() + 5_000)
+    again = await wall.open()
+    assert again is board
+    headline = next(panel for panel in again.panels.values() if panel.kind == "stat").card.headline
+    assert float(headline["number"]) > 90
+
+
+async def test_a_board_is_forgotten_after_its_last_viewer(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards_module, "_LINGER_S", 0.0)
+    await wall.send(1.0)
+    board = await wall.open()
+    other = await wall.open("now-1h")
+    assert other is not board
+    assert len(wall.boards) == 2
+    gone = weakref.ref(board)
+    wall.boards.close(board)
+    del board
+    while len(wall.boards) > 1:
+        await asyncio.sleep(0)
+    gc.collect()
+    assert gone() is None
+
+
+async def test_a_range_that_cannot_be_read_leaves_nothing_behind(wall: Wall) -> None:
+    with pytest.raises(ValidationFailed):
+        await wall.open("yesterday")
+    assert len(wall.boards) == 0
