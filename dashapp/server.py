@@ -17,6 +17,10 @@ from starlette.responses import JSONResponse, Response
 from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.users import Users
+from dashapp.alerts.events import History
+from dashapp.alerts.rules import Rules
+from dashapp.alerts.silences import Silences
+from dashapp.alerts.ticks import Ticks
 from dashapp.api import figures
 from dashapp.api.app import create_api
 from dashapp.dashboards.store import Dashboards
@@ -55,6 +59,7 @@ def make_services(settings: Settings, database: Database) -> Services:
         accounts=accounts, users=Users(database, accounts), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
+        rules=Rules(database, Ticks(database, settings)), silences=Silences(database), history=History(database),
     )  # fmt: skip
 
 

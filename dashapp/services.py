@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
     from dashapp.accounts.users import Users
+    from dashapp.alerts.events import History
+    from dashapp.alerts.rules import Rules
+    from dashapp.alerts.silences import Silences
     from dashapp.dashboards.store import Dashboards
     from dashapp.database.notices import Notices
     from dashapp.database.pool import Database
@@ -33,3 +36,6 @@ class Services:
     #: Answers that may be a few seconds old; for the API, never for alerts or the live hub.
     cached: CachedReader
     hub: LiveHub
+    rules: Rules
+    silences: Silences
+    history: History

@@ -49,6 +49,7 @@ class Settings(BaseSettings):
         description="Redis or Valkey in which processes share answers, `redis://:password@host:6379/0`; empty: in the process.",
     )
     max_series: int = Field(default=1_000_000, ge=1, description="Refuse new series beyond so many.")
+    alert_interval: Span = Field(default=timedelta(seconds=10), description="Time between two ticks of alert rules, e.g. `10s`.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
 
     session_idle: Span = Field(default=timedelta(days=30), description="A sign-in ends this long after it was last used.")
@@ -73,6 +74,13 @@ class Settings(BaseSettings):
             raise ValueError("RETENTION_RAW must be at least 1d")
         if not days(self.retention_raw) <= days(self.retention_1min) <= days(self.retention_1hour):
             raise ValueError("retention must not shrink with coarseness: RETENTION_RAW <= RETENTION_1MIN <= RETENTION_1HOUR")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_seconds(self) -> Settings:
+        seconds = self.alert_interval.total_seconds()
+        if seconds % 1 or not 1 <= seconds <= 3600:
+            raise ValueError("ALERT_INTERVAL is whole seconds, from 1s to 1h")
         return self
 
     @property

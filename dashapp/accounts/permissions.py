@@ -1,7 +1,7 @@
 """Who may do what: the one place that decides it, for the API and the pages alike.
 
-Roles: ``viewer`` sees public dashboards and all metrics; ``editor`` also makes dashboards, changes their own and sends
-metrics; ``admin`` changes everything. A token acts as its owner, narrowed by its scope.
+Roles: ``viewer`` sees public dashboards, all metrics, alert rules and their events; ``editor`` also makes dashboards and
+rules, changes their own and sends metrics; ``admin`` changes everything. A token acts as its owner, narrowed by its scope.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from dashapp.errors import Forbidden, NotFound
 Action = Literal[
     "metrics.send", "metrics.read", "metrics.describe",
     "dashboard.read", "dashboard.create", "dashboard.change",
+    "alert.read", "alert.create", "alert.change",
     "account.read", "account.change", "account.secure", "users.read", "users.manage", "audit.read",
 ]  # fmt: skip
 
 
 class Owned(Protocol):
-    """What belongs to someone: a `Dashboard` or its summary."""
+    """What belongs to someone: a `Dashboard` or its summary, a `Rule`, a `Silence`."""
 
     @property
-    def owner_id(self) -> UUID: ...
+    def owner_id(self) -> UUID | None: ...
     @property
     def is_public(self) -> bool: ...
 
@@ -66,6 +67,9 @@ RULES: dict[Action, _Rule] = {
     "dashboard.read": _Rule("viewer", _READING, "see dashboards"),
     "dashboard.create": _Rule("editor", _WRITING, "make dashboards"),
     "dashboard.change": _Rule("editor", _WRITING, "change dashboards"),
+    "alert.read": _Rule("viewer", _READING, "see alert rules"),
+    "alert.create": _Rule("editor", _WRITING, "make alert rules"),
+    "alert.change": _Rule("editor", _WRITING, "change alert rules"),
     "account.read": _Rule("viewer", _READING, "see an account"),
     "account.change": _Rule("viewer", _WRITING, "change an account"),
     # No token touches what lets a person in: a leaked one must not become an account.
@@ -92,8 +96,8 @@ def _refusal(actor: Actor, action: Action, resource: Owned | None) -> Forbidden 
         return NotFound()
     if _RANK[actor.user.role] < _RANK[rule.role]:
         return Forbidden(f"Your role {actor.user.role!r} isn't allowed to {rule.purpose}; that takes {rule.role!r}.")
-    if resource is not None and action != "dashboard.read" and resource.owner_id != actor.user.id and not actor.is_admin:
-        return Forbidden("Only its owner and admins change this dashboard.")
+    if resource is not None and not action.endswith(".read") and resource.owner_id != actor.user.id and not actor.is_admin:
+        return Forbidden(f"Only its owner and admins change this {action.partition('.')[0]}.")
     return None
 
 

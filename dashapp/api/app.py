@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from dashapp.api import auth, dashboards, errors, metrics, openapi, panels, queries, users
+from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, panels, queries, users
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
@@ -19,6 +19,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     dashboards.router,
     panels.router,
     users.router,
+    alerts.router,
 )
 
 

@@ -28,6 +28,8 @@ _FAILURES = {
     "500": "INTERNAL_ERROR: logged under the answer's `X-Request-Id`.",
     "503": "UNAVAILABLE: the database is away; with `Retry-After`.",
 }
+#: Parts of the paths whose changes may meet another's.
+_VERSIONED = ("dashboard", "panel", "alerts/{rule_id}")
 _PUBLIC = {("/auth/login", "post"), ("/auth/logout", "post")}
 
 
@@ -36,7 +38,7 @@ def _failures(path: str, method: str, takes_body: bool) -> dict[str, Any]:
     if (path, method) != ("/auth/logout", "post"):
         codes |= {"401", "403"}
     codes |= {"404"} if "{" in path else set()
-    codes |= {"409"} if method in ("put", "post") and ("dashboard" in path or "panel" in path) else set()
+    codes |= {"409"} if method in ("put", "post") and any(part in path for part in _VERSIONED) else set()
     schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
     return {code: {"description": _FAILURES[code], "content": schema} for code in sorted(codes)}
 

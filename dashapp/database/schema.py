@@ -223,6 +223,10 @@ alert_rules = Table(
     Column("no_data", Text, nullable=False, server_default="keep"),
     Column("version", Integer, nullable=False, server_default="1"),
     _moment("created_at", now=True), _moment("updated_at", now=True),
+    _moment("effective_at", now=True), _moment("paused_until", optional=True),
+    Column("error", Text),
+    _moment("error_since", optional=True),
+    Index("alert_rules_owner_id_idx", "owner_id"),
 )  # fmt: skip
 
 alert_instances = Table(
@@ -234,6 +238,10 @@ alert_instances = Table(
     _moment("since"), _moment("pending_since", optional=True), _moment("last_tick"),
     Column("value", Double),
     Column("rule_version", Integer, nullable=False),
+    Column("seen", Text, nullable=False, server_default="nodata"),
+    _moment("seen_since", now=True),
+    Column("incident", UUID),
+    Index("alert_instances_active_idx", "rule_id", postgresql_where=text("state <> 'ok'")),
 )  # fmt: skip
 
 alert_events = Table(
@@ -246,9 +254,55 @@ alert_events = Table(
     Column("value", Double),
     Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
     _moment("triggered_at"), _moment("resolved_at", optional=True),
+    Column("n", BigInteger, Identity(always=True), nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("summary", Text, nullable=False, server_default=""),
     UniqueConstraint("incident", "status", name="alert_events_incident_status_key"),
     Index("alert_events_rule_id_idx", "rule_id", text("triggered_at DESC")),
     Index("alert_events_triggered_at_idx", text("triggered_at DESC")),
+)  # fmt: skip
+
+alert_clock = Table(
+    "alert_clock", metadata,
+    Column("singleton", Boolean, CheckConstraint("singleton"), primary_key=True, server_default=text("true")),
+    _moment("last_tick", optional=True),
+    Column("generation", BigInteger, nullable=False, server_default="0"),
+)  # fmt: skip
+
+alert_deliveries = Table(
+    "alert_deliveries", metadata,
+    Column("id", UUID, primary_key=True),
+    Column("n", BigInteger, Identity(always=True), nullable=False),
+    Column("stream", UUID, nullable=False),
+    Column("event_id", UUID, ForeignKey("alert_events.id", ondelete="CASCADE"), nullable=False),
+    Column("incident", UUID, nullable=False),
+    Column("status", Text, CheckConstraint("status IN ('firing', 'resolved')"), nullable=False),
+    Column("type", Text, CheckConstraint("type IN ('email', 'webhook', 'apprise')"), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("first_attempt_at", optional=True), _moment("next_attempt_at", now=True), _moment("claimed_until", optional=True),
+    Column("maybe_sent", Boolean, nullable=False, server_default=text("false")),
+    _moment("sent_at", optional=True),
+    Column("error", Text),
+    Index("alert_deliveries_event_id_idx", "event_id"),
+    Index("alert_deliveries_incident_idx", "incident"),
+    Index("alert_deliveries_pending_idx", "stream", "n", postgresql_where=text("state = 'pending'")),
+)  # fmt: skip
+
+alert_silences = Table(
+    "alert_silences", metadata, _id(),
+    Column("rule_id", UUID, ForeignKey("alert_rules.id", ondelete="CASCADE")),
+    Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("severity", Text),
+    _moment("starts_at"), _moment("ends_at"),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("owner_id", UUID, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("created_by", Text, nullable=False, server_default=""),
+    _moment("created_at", now=True),
+    Index("alert_silences_ends_at_idx", "ends_at"),
+    Index("alert_silences_rule_id_idx", "rule_id"),
+    Index("alert_silences_owner_id_idx", "owner_id"),
 )  # fmt: skip
 
 leases = Table(

@@ -1,0 +1,108 @@
+"""Events: what became of instances, told in the transaction that changes their state; and their history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from dashapp.alerts.masking import masked
+from dashapp.contract.alerts import Delivery, Event, Reason, Severity, Status
+from dashapp.database import sql
+from dashapp.database.pool import Connection, Database
+from dashapp.errors import NotFound
+
+_SQL = sql.load("dashapp.alerts", "events.sql")
+
+
+@dataclass(frozen=True)
+class Told:
+    """One transition."""
+
+    rule_id: UUID
+    incident: UUID
+    tags: dict[str, str]
+    status: Status
+    triggered_at: datetime
+    resolved_at: datetime | None = None
+    reason: Reason | None = None
+    value: float | None = None
+    #: False where it is history already: it goes into the events, and nobody is told.
+    notify: bool = True
+    #: The rule's condition in words; kept with a firing.
+    summary: str = ""
+
+
+def incident_id(rule_id: UUID, tags: dict[str, str], tick: int) -> UUID:
+    """The same whoever judges that tick."""
+    return uuid5(NAMESPACE_URL, f"dashapp:{rule_id}:{json.dumps(tags, sort_keys=True)}:{tick}")
+
+
+async def tell(connection: Connection, told: Sequence[Told]) -> None:
+    """Write events and, for those whom it concerns, the outbox. Telling the same twice changes nothing."""
+    if not told:
+        return
+    await connection.execute(
+        _SQL["tell"],
+        {
+            "incidents": [one.incident for one in told], "rules": [one.rule_id for one in told],
+            "tags": [json.dumps(one.tags) for one in told], "statuses": [one.status for one in told],
+            "reasons": [one.reason for one in told], "values": [one.value for one in told],
+            "triggered": [one.triggered_at for one in told], "resolved": [one.resolved_at for one in told],
+            "notify": [one.notify for one in told],
+            "summaries": json.dumps({str(one.rule_id): one.summary for one in told if one.summary}),
+        },
+    )  # fmt: skip
+
+
+class History:
+    """Events, newest first. All methods may raise `Unavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(
+        self,
+        *,
+        rule_id: UUID | None = None,
+        status: Status | None = None,
+        severity: Severity | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        page: int = 1,
+        page_size: int = 50,
+    ) -> tuple[list[Event], int]:
+        """A page (from 1) of events with what became of telling them, and how many there are in all.
+
+        Raises:
+            NotFound: neither a rule nor an event has this `rule_id`.
+        """
+        values: dict[str, Any] = {
+            "rule": rule_id, "status": status, "severity": severity, "from": since, "to": until,
+            "limit": page_size, "offset": (page - 1) * page_size,
+        }  # fmt: skip
+        async with self._database.connection() as connection:
+            if rule_id is not None and await (await connection.execute(_SQL["known_rule"], values)).fetchone() is None:
+                raise NotFound()
+            rows = await (await connection.execute(_SQL["history"], values)).fetchall()
+            if not rows and page > 1:
+                first = await (await connection.execute(_SQL["history"], values | {"limit": 1, "offset": 0})).fetchone()
+                return [], int(str(first["total"])) if first else 0
+            deliveries = await self._deliveries(connection, [cast(UUID, row["id"]) for row in rows])
+        total = int(str(rows[0]["total"])) if rows else 0
+        events = []
+        for row in rows:
+            fields: dict[str, Any] = {name: row[name] for name in Event.model_fields if name in row}
+            events.append(Event(**fields, deliveries=deliveries.get(cast(UUID, row["id"]), [])))
+        return events, total
+
+    async def _deliveries(self, connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Delivery]]:
+        found: dict[UUID, list[Delivery]] = {}
+        for row in await (await connection.execute(_SQL["deliveries"], {"ids": list(ids)})).fetchall():
+            fields: dict[str, Any] = {name: row[name] for name in Delivery.model_fields}
+            fields["target"] = masked(fields["type"], fields["target"])
+            found.setdefault(cast(UUID, row["event_id"]), []).append(Delivery(**fields))
+        return found

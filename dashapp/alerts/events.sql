@@ -1,0 +1,73 @@
+-- Events and the outbox, written in one transaction with the state that they tell of.
+
+-- name: tell
+-- Ids follow from what is told, so that telling twice changes nothing. A resolved goes to the channels that its firing went to.
+WITH given AS (
+    SELECT * FROM unnest(%(incidents)s::uuid[], %(rules)s::uuid[], %(tags)s::text[], %(statuses)s::text[], %(reasons)s::text[],
+        %(values)s::float8[], %(triggered)s::timestamptz[], %(resolved)s::timestamptz[], %(notify)s::boolean[])
+        WITH ORDINALITY AS g (incident, rule, tags, status, reason, value, triggered, resolved, notify, o)
+),
+told AS (
+    INSERT INTO alert_events (id, rule_id, rule_name, severity, summary, incident, status, reason, value, tags, triggered_at, resolved_at)
+    SELECT md5(g.incident::text || g.status)::uuid, g.rule, coalesce(f.rule_name, r.name), coalesce(f.severity, r.severity),
+        coalesce(f.summary, %(summaries)s::jsonb ->> g.rule::text, ''), g.incident, g.status, g.reason, g.value, g.tags::jsonb,
+        g.triggered, g.resolved
+    FROM given g
+    JOIN alert_rules r ON r.id = g.rule
+    LEFT JOIN alert_events f ON f.incident = g.incident AND f.status = 'firing'
+    ORDER BY g.o
+    ON CONFLICT (incident, status) DO NOTHING
+    RETURNING id, incident, status
+),
+ended AS (
+    UPDATE alert_events e SET resolved_at = g.resolved
+    FROM given g WHERE g.status = 'resolved' AND e.incident = g.incident AND e.status = 'firing'
+)
+INSERT INTO alert_deliveries (id, stream, event_id, incident, status, type, target)
+SELECT md5(new.event_id::text || new.type || new.target)::uuid, new.stream, new.event_id, new.incident, new.status, new.type, new.target
+FROM (
+    SELECT g.o, told.id AS event_id, told.incident, told.status, r.notification ->> 'type' AS type, r.notification ->> 'target' AS target,
+        md5(g.rule::text || g.tags::jsonb::text || r.notification::text)::uuid AS stream
+    FROM told
+    JOIN given g USING (incident, status)
+    JOIN alert_rules r ON r.id = g.rule
+    WHERE told.status = 'firing' AND g.notify AND r.notification IS NOT NULL
+    UNION ALL
+    SELECT g.o, told.id, told.incident, told.status, d.type, d.target, d.stream
+    FROM told
+    JOIN given g USING (incident, status)
+    JOIN alert_deliveries d ON d.incident = told.incident AND d.status = 'firing' AND d.state IN ('pending', 'sent')
+    WHERE told.status = 'resolved'
+) AS new
+ORDER BY new.o
+ON CONFLICT (id) DO NOTHING
+
+-- name: history
+SELECT e.id, e.rule_id, e.rule_name, e.severity, e.incident, e.status, e.reason, e.value, e.tags, e.triggered_at, e.resolved_at,
+    count(*) OVER () AS total
+FROM alert_events e
+WHERE (%(rule)s::uuid IS NULL OR e.rule_id = %(rule)s)
+    AND (%(status)s::text IS NULL OR e.status = %(status)s)
+    AND (%(severity)s::text IS NULL OR e.severity = %(severity)s)
+    AND (%(from)s::timestamptz IS NULL OR coalesce(e.resolved_at, 'infinity') >= %(from)s)
+    AND (%(to)s::timestamptz IS NULL OR e.triggered_at < %(to)s)
+ORDER BY CASE e.status WHEN 'firing' THEN e.triggered_at ELSE e.resolved_at END DESC, e.n DESC
+LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: known_rule
+SELECT FROM alert_rules WHERE id = %(rule)s UNION ALL SELECT FROM alert_events WHERE rule_id = %(rule)s LIMIT 1
+
+-- name: deliveries
+SELECT d.event_id, d.id, d.type, d.target, d.attempts, d.sent_at, d.error,
+    CASE WHEN d.state = 'pending' THEN d.next_attempt_at END AS next_attempt_at,
+    CASE WHEN d.state = 'pending' AND d.status = 'firing' AND (
+        EXISTS (SELECT FROM alert_rules r WHERE r.id = e.rule_id AND r.paused_until > now()) OR EXISTS (
+            SELECT FROM alert_silences s
+            WHERE s.starts_at <= now() AND s.ends_at > now() AND (s.rule_id IS NULL OR s.rule_id = e.rule_id)
+                AND (s.severity IS NULL OR s.severity = e.severity) AND e.tags @> s.tags
+        )
+    ) THEN 'muted' ELSE d.state END AS state
+FROM alert_deliveries d
+JOIN alert_events e ON e.id = d.event_id
+WHERE d.event_id = ANY(%(ids)s)
+ORDER BY d.n

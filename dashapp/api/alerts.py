@@ -1,0 +1,219 @@
+"""Alert rules, their history, silences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+
+from dashapp.accounts.permissions import Actor, allowed, require, require_scope
+from dashapp.alerts.masking import masked
+from dashapp.api.answers import Data, PageMeta, data, nothing
+from dashapp.api.body import SignedInRoute
+from dashapp.api.identity import Parts, Signed
+from dashapp.contract.alerts import (
+    Evaluation,
+    Event,
+    PauseRequest,
+    Rule,
+    RuleDefinition,
+    RuleState,
+    RuleUpdate,
+    Severity,
+    Silence,
+    SilenceRequest,
+    Status,
+)
+from dashapp.contract.base import Model
+
+router = APIRouter(prefix="/alerts", tags=["Alerts"], route_class=SignedInRoute)
+
+Page = Annotated[int, Query(ge=1, le=1_000_000)]
+PageSize = Annotated[int, Query(ge=1, le=200, alias="pageSize")]
+From = Annotated[AwareDatetime | None, Query(alias="from", description="Only what hadn't ended before.")]
+To = Annotated[AwareDatetime | None, Query(description="Only what began before.")]
+
+
+class RulePage(Model):
+    """A page of rules."""
+
+    data: list[Rule]
+    meta: PageMeta
+
+
+class EventPage(Model):
+    """A page of events."""
+
+    data: list[Event]
+    meta: PageMeta
+
+
+class SilencePage(Model):
+    """A page of silences."""
+
+    data: list[Silence]
+    meta: PageMeta
+
+
+def _for(actor: Actor, rule: Rule) -> Rule:
+    """The rule as this actor may see it: targets carry secrets."""
+    if rule.notification is None or allowed(actor, "alert.change", rule):
+        return rule
+    told = rule.notification.model_copy(update={"target": masked(rule.notification.type, rule.notification.target)})
+    return rule.model_copy(update={"notification": told})
+
+
+@router.get("", response_model=RulePage)
+async def list_rules(
+    actor: Signed,
+    services: Parts,
+    q: Annotated[str | None, Query(max_length=255, description="Part of the name or of the metric's.")] = None,
+    state: Annotated[list[RuleState] | None, Query(description="Only those; may be given several times.")] = None,
+    severity: Annotated[list[Severity] | None, Query(description="Only those; may be given several times.")] = None,
+    enabled: bool | None = None,
+    page: Page = 1,
+    page_size: PageSize = 50,
+) -> Response:
+    """The rules with their present state, the most urgent first; each with its value and up to 50 instances."""
+    require(actor, "alert.read")
+    found, total = await services.rules.listed(
+        q=q, states=state, severities=severity, enabled=enabled, page=page, page_size=page_size
+    )
+    return data([_for(actor, rule) for rule in found], meta=PageMeta(total=total, page=page, page_size=page_size))
+
+
+@router.post("", status_code=201, response_model=Data[Rule])
+async def create_rule(actor: Signed, body: RuleDefinition, services: Parts) -> Response:
+    """Make a rule. Its metric needn't have samples yet: it shows as `nodata` until then."""
+    require(actor, "alert.create")
+    return data(await services.rules.create(actor.user.id, body), status=201)
+
+
+@router.get("/history", response_model=EventPage)
+async def history(
+    actor: Signed,
+    services: Parts,
+    status: Status | None = None,
+    severity: Severity | None = None,
+    since: From = None,
+    to: To = None,
+    page: Page = 1,
+    page_size: PageSize = 50,
+) -> Response:
+    """Events of all rules, newest first, also of rules that are gone."""
+    return await _history(actor, services, None, status, severity, since, to, page, page_size)
+
+
+@router.get("/silences", response_model=SilencePage)
+async def list_silences(
+    actor: Signed,
+    services: Parts,
+    expired: Annotated[bool, Query(description="Also those that have ended.")] = False,
+    page: Page = 1,
+    page_size: PageSize = 50,
+) -> Response:
+    """Silences, newest first."""
+    require(actor, "alert.read")
+    found, total = await services.silences.listed(expired=expired, page=page, page_size=page_size)
+    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+
+
+@router.post("/silences", status_code=201, response_model=Data[Silence])
+async def create_silence(actor: Signed, body: SilenceRequest, services: Parts) -> Response:
+    """Mute firing notifications of what matches all that is given. What fired before is still told to be resolved."""
+    require(actor, "alert.create")
+    return data(await services.silences.create(actor.user, body), status=201)
+
+
+@router.delete("/silences/{silence_id}", status_code=204)
+async def delete_silence(actor: Signed, silence_id: UUID, services: Parts) -> Response:
+    """End a silence. What still fires is told then."""
+    require_scope(actor, "alert.change")
+    require(actor, "alert.change", await services.silences.get(silence_id))
+    await services.silences.delete(silence_id)
+    return nothing()
+
+
+@router.get("/{rule_id}", response_model=Data[Rule])
+async def get_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
+    """One rule with its present state and all its instances."""
+    require(actor, "alert.read")
+    return data(_for(actor, await services.rules.get(rule_id)))
+
+
+@router.put("/{rule_id}", response_model=Data[Rule])
+async def update_rule(actor: Signed, rule_id: UUID, body: RuleUpdate, services: Parts) -> Response:
+    """Change what is given. Another query, condition, threshold, tags, groupBy, aggregation, function or step makes it another
+    rule: what fires is resolved, and judging starts anew; so it is when it is disabled."""
+    require_scope(actor, "alert.change")
+    require(actor, "alert.change", await services.rules.get(rule_id))
+    return data(await services.rules.update(rule_id, body))
+
+
+@router.delete("/{rule_id}", status_code=204)
+async def delete_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
+    """Delete a rule. What fires is resolved; its events stay."""
+    require_scope(actor, "alert.change")
+    require(actor, "alert.change", await services.rules.get(rule_id))
+    await services.rules.delete(rule_id)
+    return nothing()
+
+
+@router.get("/{rule_id}/history", response_model=EventPage)
+async def rule_history(
+    actor: Signed,
+    rule_id: UUID,
+    services: Parts,
+    status: Status | None = None,
+    severity: Severity | None = None,
+    since: From = None,
+    to: To = None,
+    page: Page = 1,
+    page_size: PageSize = 50,
+) -> Response:
+    """Events of one rule, newest first, also where it is gone."""
+    return await _history(actor, services, rule_id, status, severity, since, to, page, page_size)
+
+
+async def _history(
+    actor: Actor,
+    services: Parts,
+    rule_id: UUID | None,
+    status: Status | None,
+    severity: Severity | None,
+    since: datetime | None,
+    to: datetime | None,
+    page: int,
+    page_size: int,
+) -> Response:
+    require(actor, "alert.read")
+    found, total = await services.history.events(
+        rule_id=rule_id, status=status, severity=severity, since=since, until=to, page=page, page_size=page_size
+    )
+    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+
+
+@router.post("/{rule_id}/evaluate", response_model=Data[Evaluation])
+async def evaluate_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
+    """How the rule stands now. Nothing is written, nobody is told."""
+    require(actor, "alert.read")
+    return data(await services.rules.evaluate(rule_id))
+
+
+@router.post("/{rule_id}/pause", response_model=Data[Rule])
+async def pause_rule(actor: Signed, rule_id: UUID, body: PauseRequest, services: Parts) -> Response:
+    """Tell nobody of what fires, until then or until it is resumed. The rule is judged all the same."""
+    require_scope(actor, "alert.change")
+    require(actor, "alert.change", await services.rules.get(rule_id))
+    return data(await services.rules.pause(rule_id, body.until))
+
+
+@router.post("/{rule_id}/resume", response_model=Data[Rule])
+async def resume_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
+    """Tell again. What still fires is told then."""
+    require_scope(actor, "alert.change")
+    require(actor, "alert.change", await services.rules.get(rule_id))
+    return data(await services.rules.resume(rule_id))
