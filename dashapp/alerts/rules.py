@@ -42,6 +42,7 @@ from dashapp.contract.alerts import (
 )
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
+from dashapp.database.audit import record
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import Conflict, DashappError, NotFound
 
@@ -124,13 +125,15 @@ class Rules:
                 await self._resolve(connection, rule_id, "disabled" if switched else "changed")
             if after != before:
                 await connection.execute(_SQL["change"], columns_of(after) | {"id": rule_id, "anew": anew})
+                await record(connection, "alert.change", rule_id, after.name, changed=sorted(update.given()))
         return await self.get(rule_id)
 
     async def delete(self, rule_id: UUID) -> None:
         """Delete a rule; what fires is resolved, and its events stay."""
         async with self._database.connection() as connection:
             await connection.execute(_SQL["raise_generation"])
-            await self._lock(connection, rule_id, None)
+            name = await self._lock(connection, rule_id, None)
+            await record(connection, "alert.delete", rule_id, name)
             await self._resolve(connection, rule_id, "deleted")
             await connection.execute(_SQL["delete"], {"id": rule_id})
 
@@ -159,8 +162,11 @@ class Rules:
     async def _pause(self, rule_id: UUID, until: datetime | None) -> Rule:
         async with self._database.connection() as connection:
             cursor = await connection.execute(_SQL["pause"], {"id": rule_id, "until": until})
-            if await cursor.fetchone() is None:
+            row = await cursor.fetchone()
+            if row is None:
                 raise NotFound()
+            what = "alert.resume" if until is None else "alert.pause"
+            await record(connection, what, rule_id, str(row["name"]), until=until.isoformat() if until else None)
         return await self.get(rule_id)
 
     async def _add(self, connection: Connection, owner_id: UUID | None, definition: RuleDefinition) -> UUID:
@@ -170,14 +176,16 @@ class Rules:
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
         assert row is not None
+        await record(connection, "alert.create", row["id"], definition.name)
         return UUID(str(row["id"]))
 
-    async def _lock(self, connection: Connection, rule_id: UUID, version: int | None) -> None:
+    async def _lock(self, connection: Connection, rule_id: UUID, version: int | None) -> str:
         row = await (await connection.execute(_SQL["lock"], {"id": rule_id})).fetchone()
         if row is None:
             raise NotFound()
         if version is not None and version != row["version"]:
             raise Conflict(f"The rule is at version {row['version']}, this change was made on {version}; reload and try again.")
+        return str(row["name"])
 
     async def _resolve(self, connection: Connection, rule_id: UUID, reason: Reason) -> None:
         """Forget the rule's instances; those that fire are resolved now."""

@@ -51,7 +51,7 @@ SELECT last_tick, generation, clock_timestamp() AS now FROM alert_clock
 UPDATE alert_clock SET generation = generation + 1
 
 -- name: lock
-SELECT version FROM alert_rules WHERE id = %(id)s FOR UPDATE
+SELECT version, name FROM alert_rules WHERE id = %(id)s FOR UPDATE
 
 -- name: add
 INSERT INTO alert_rules (owner_id, name, query, condition, threshold, duration, severity, enabled, notification, aggregation,
@@ -75,7 +75,7 @@ WHERE id = %(id)s
 DELETE FROM alert_rules WHERE id = %(id)s
 
 -- name: pause
-UPDATE alert_rules SET paused_until = %(until)s, updated_at = now(), version = version + 1 WHERE id = %(id)s RETURNING id
+UPDATE alert_rules SET paused_until = %(until)s, updated_at = now(), version = version + 1 WHERE id = %(id)s RETURNING name
 
 -- name: take_instances
 DELETE FROM alert_instances WHERE rule_id = %(id)s RETURNING tags, state, since, incident, value

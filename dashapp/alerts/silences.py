@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 from dashapp.contract.accounts import User
 from dashapp.contract.alerts import Silence, SilenceRequest
 from dashapp.database import sql
+from dashapp.database.audit import record
 from dashapp.database.pool import Database, Row
 from dashapp.errors import NotFound, ValidationFailed
 
@@ -58,9 +59,10 @@ class Silences:
         try:
             async with self._database.connection() as connection:
                 row = await (await connection.execute(_SQL["add"], values)).fetchone()
+                assert row is not None
+                await record(connection, "silence.create", row["id"], request.reason, until=request.ends_at.isoformat())
         except pg.ForeignKeyViolation:
             raise ValidationFailed("ruleId: there is no such rule.", details={"ruleId": "there is no such rule"}) from None
-        assert row is not None
         return await self.get(UUID(str(row["id"])))
 
     async def delete(self, silence_id: UUID) -> None:
@@ -70,5 +72,7 @@ class Silences:
             NotFound: there is none.
         """
         async with self._database.connection() as connection:
-            if await (await connection.execute(_SQL["delete"], {"id": silence_id})).fetchone() is None:
+            row = await (await connection.execute(_SQL["delete"], {"id": silence_id})).fetchone()
+            if row is None:
                 raise NotFound()
+            await record(connection, "silence.delete", silence_id, str(row["reason"]))

@@ -14,4 +14,4 @@ VALUES (%(rule_id)s, %(tags)s, %(severity)s, coalesce(%(starts_at)s, now()), %(e
 RETURNING id
 
 -- name: delete
-DELETE FROM alert_silences WHERE id = %(id)s RETURNING id
+DELETE FROM alert_silences WHERE id = %(id)s RETURNING reason

@@ -11,6 +11,7 @@ from dashapp.accounts.permissions import RULES, Action, Actor, allowed, require,
 from dashapp.contract.accounts import Role, Scope, User
 from dashapp.errors import Forbidden, NotFound
 
+READ: set[Action] = {"metrics.read", "dashboard.read", "alert.read", "account.read"}
 ADMINS: set[Action] = {"users.read", "users.manage", "audit.read"}
 
 
@@ -31,17 +32,17 @@ def test_every_action_has_a_rule() -> None:
 @pytest.mark.parametrize(
     ("role", "scope", "may"),
     [
-        ("viewer", None, {"metrics.read", "dashboard.read", "account.read", "account.change", "account.secure"}),
+        ("viewer", None, READ | {"account.change", "account.secure"}),
         ("viewer", "ingest", set()),
-        ("viewer", "read", {"metrics.read", "dashboard.read", "account.read"}),
-        ("viewer", "write", {"metrics.read", "dashboard.read", "account.read", "account.change"}),
+        ("viewer", "read", READ),
+        ("viewer", "write", READ | {"account.change"}),
         ("editor", None, set(RULES) - ADMINS),
         ("editor", "ingest", {"metrics.send"}),
-        ("editor", "read", {"metrics.read", "dashboard.read", "account.read"}),
+        ("editor", "read", READ),
         ("editor", "write", set(RULES) - ADMINS - {"account.secure"}),
         ("admin", None, set(RULES)),
         ("admin", "ingest", {"metrics.send"}),
-        ("admin", "read", {"metrics.read", "dashboard.read", "account.read", "users.read", "audit.read"}),
+        ("admin", "read", READ | {"users.read", "audit.read"}),
         ("admin", "write", set(RULES) - {"account.secure"}),
     ],
 )
