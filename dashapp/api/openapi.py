@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from dashapp.api.errors import Failure
+from dashapp.api.examples import BODIES
 from dashapp.contract.metrics import BatchItem, Point
 
 PREFIX = "/api/v1"
@@ -63,6 +64,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             operation.pop("x-item", None)
+            if (example := BODIES.get(operation["operationId"])) is not None:
+                operation["requestBody"]["content"]["application/json"]["example"] = example
             operation["responses"].pop("422", None)
             operation["responses"] |= _failures(path, method, "requestBody" in operation)
             if (path, method) not in _PUBLIC:

@@ -1,0 +1,31 @@
+"""A body for each operation of the OpenAPI document that takes one, by its id. Tests send them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PANEL = {
+    "title": "Temperature", "type": "line", "query": "room.temperature",
+    "options": {"unit": "short", "groupBy": ["room"], "alias": "{room}", "thresholds": {"warning": 28, "critical": 35}},
+    "position": {"x": 0, "y": 0, "w": 6, "h": 4},
+}  # fmt: skip
+_RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
+
+BODIES: dict[str, Any] = {
+    "login": {"email": "ada@example.org", "password": "correct horse battery"},
+    "changePassword": {"current": "correct horse battery", "new": "staple of another kind"},
+    "createToken": {"name": "ci", "scope": "ingest", "expiresInDays": 90},
+    "createUser": {"email": "grace@example.org", "role": "editor"},
+    "updateUser": {"role": "editor"},
+    "sendPoints": [
+        {"name": "room.temperature", "value": 21.5, "tags": {"room": "kitchen"}},
+        {"name": "room.temperature", "value": 19.0, "tags": {"room": "hall"}},
+    ],
+    "describeMetric": {"type": "gauge", "unit": "celsius", "description": "Air temperature at the height of a table."},
+    "query": {"query": "room.temperature", "step": "1h", "tags": {"room": "hall"}, **_RANGE},
+    "queryBatch": {"queries": [{"id": "rooms", "query": "room.temperature", "groupBy": ["room"], "aggregation": "max", **_RANGE}]},
+    "createDashboard": {"name": "Home", "description": "Every room.", "isPublic": True, "panels": [_PANEL]},
+    "updateDashboard": {"name": "Our home", "isPublic": False},
+    "addPanel": _PANEL,
+    "updatePanel": {"title": "Temperature indoors", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
+}
