@@ -22,7 +22,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.websockets import WebSocket
 
+from dashapp.api.examples import BODIES
 from dashapp.contract.accounts import Role, Scope, TokenRequest, User
+from dashapp.contract.alerts import RuleDefinition, SilenceRequest
 from dashapp.contract.dashboards import DashboardRequest
 from dashapp.contract.metrics import Point
 from dashapp.database.embedded import EmbeddedPostgres
@@ -139,6 +141,11 @@ class Matrix:
         if "{user_id}" in path:
             email = f"somebody{next(self._numbers)}@example.org"
             made["user_id"] = (await self.services.accounts.create_user(email, None, "viewer")).id
+        if "{rule_id}" in path:
+            made["rule_id"] = (await self.services.rules.create(owner.id, RuleDefinition.model_validate(BODIES["createRule"]))).id
+        if "{silence_id}" in path:
+            silence = SilenceRequest.model_validate(BODIES["createSilence"])
+            made["silence_id"] = (await self.services.silences.create(owner, silence)).id
         texts = {"name": "room.temperature"} | {name: str(value) for name, value in made.items()}
         unknown = set(re.findall(r"{(\w+)}", path)) - set(texts)
         assert not unknown, f"tests/test_permissions.py has to learn what {unknown} in {path} stands for"

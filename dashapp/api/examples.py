@@ -11,6 +11,11 @@ _PANEL = {
 }  # fmt: skip
 _RANGE = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
 
+_RULE = {
+    "name": "Too warm", "query": "room.temperature", "aggregation": "max", "groupBy": ["room"], "condition": "gt", "threshold": 28,
+    "duration": "5 minutes", "severity": "warning", "notification": {"type": "email", "target": "ada@example.org"},
+}  # fmt: skip
+
 BODIES: dict[str, Any] = {
     "login": {"email": "ada@example.org", "password": "correct horse battery"},
     "changePassword": {"current": "correct horse battery", "new": "staple of another kind"},
@@ -27,5 +32,9 @@ BODIES: dict[str, Any] = {
     "createDashboard": {"name": "Home", "description": "Every room.", "isPublic": True, "panels": [_PANEL]},
     "updateDashboard": {"name": "Our home", "isPublic": False},
     "addPanel": _PANEL,
+    "createRule": _RULE,
+    "updateRule": {"threshold": 30, "enabled": False},
+    "pauseRule": {"until": "2036-01-01T00:00:00Z"},
+    "createSilence": {"tags": {"room": "kitchen"}, "endsAt": "2036-01-01T00:00:00Z", "reason": "The oven is on."},
     "updatePanel": {"title": "Temperature indoors", "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
 }
