@@ -10,7 +10,7 @@ endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: up test lint types imports tests browser bench openapi constraints clean help
+.PHONY: up test lint types imports tests browser prometheus bench openapi constraints clean help
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -30,11 +30,14 @@ types: $(VENV)/.dev
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-tests: $(VENV)/.dev browser
+tests: $(VENV)/.dev browser prometheus
 	$(BIN)/python -m pytest $(TESTS)
 
 browser: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser
+
+prometheus: $(VENV)/.dev
+	@$(BIN)/python -m tests.prometheus
 
 bench: $(VENV)/.bench ## Measure, beside peers in the same run
 	$(BIN)/python -m benchmarks

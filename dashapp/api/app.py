@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, panels, queries, users
+from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, panels, protocols, queries, users
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
@@ -15,6 +15,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.public,
     auth.router,
     metrics.router,
+    protocols.router,
     queries.router,
     dashboards.router,
     panels.router,

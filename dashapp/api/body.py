@@ -6,7 +6,8 @@ to get around a preflight is `dashapp.api.identity`'s care.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import zlib
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import orjson
@@ -18,6 +19,10 @@ from dashapp.errors import PayloadTooLarge, ValidationFailed
 
 #: Bytes a body may have.
 LIMIT = 5 * 1024 * 1024
+#: How zlib is told what it unpacks.
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+#: Packed bodies that may be joined to one.
+_MEMBERS = 100
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -25,8 +30,8 @@ def _too_large() -> PayloadTooLarge:
     return PayloadTooLarge(f"The body is larger than {LIMIT // 1024 // 1024} MiB; send it in parts.")
 
 
-async def read(request: Request) -> bytes:
-    """The whole body.
+async def receive(request: Request) -> AsyncIterator[bytes]:
+    """The body in parts, as it was sent.
 
     Raises:
         PayloadTooLarge: it is longer than the limit, or says so.
@@ -34,13 +39,50 @@ async def read(request: Request) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > LIMIT:
         raise _too_large()
-    chunks, size = [], 0
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > LIMIT:
             raise _too_large()
-        chunks.append(chunk)
-    return b"".join(chunks)
+        yield chunk
+
+
+async def read(request: Request) -> bytes:
+    """The whole body, unpacked where it came as gzip or deflate.
+
+    Raises:
+        PayloadTooLarge: it is longer than the limit, packed or unpacked.
+        ValidationFailed: it isn't what its Content-Encoding says, or that is unknown.
+    """
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return b"".join([chunk async for chunk in receive(request)])
+    if encoding not in _WINDOW_BITS:
+        raise _undecodable(f"{encoding!r} isn't understood; send gzip, deflate or the plain body")
+    unpacked, size, members = [], 0, 1
+    packed = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        async for chunk in receive(request):
+            while chunk:
+                if packed.eof:  # gzip files may be joined
+                    members += 1
+                    if members > _MEMBERS:
+                        raise _undecodable(f"the body is more than {_MEMBERS} {encoding} bodies in a row")
+                    packed = zlib.decompressobj(_WINDOW_BITS[encoding])
+                unpacked.append(packed.decompress(chunk, LIMIT - size + 1))
+                size += len(unpacked[-1])
+                if size > LIMIT:
+                    raise _too_large()
+                chunk = packed.unconsumed_tail or packed.unused_data
+    except zlib.error:
+        raise _undecodable(f"the body isn't {encoding}") from None
+    if not packed.eof:
+        raise _undecodable("the body is cut off")
+    return b"".join(unpacked)
+
+
+def _undecodable(why: str) -> ValidationFailed:
+    return ValidationFailed(f"Content-Encoding: {why}.", details={"Content-Encoding": why})
 
 
 def parse(raw: bytes) -> Any:

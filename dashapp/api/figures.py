@@ -26,6 +26,15 @@ class _Figures:
         cached = self._services.cached
         yield CounterMetricFamily("dashapp_query_cache_hits", "Queries answered from the cache.", value=cached.hits)
         yield CounterMetricFamily("dashapp_query_cache_misses", "Queries answered by the database.", value=cached.misses)
+        ingest = self._services.ingest
+        yield CounterMetricFamily("dashapp_samples_written", "Samples committed.", value=ingest.written)
+        yield GaugeMetricFamily("dashapp_samples_waiting", "Samples that wait for their commit.", value=ingest.waiting)
+        left_out = CounterMetricFamily(
+            "dashapp_samples_left_out", "Samples that a protocol brought and that were left out.", labels=["protocol", "reason"]
+        )
+        for labels, count in sorted(ingest.left_out.items()):
+            left_out.add_metric(labels, count)
+        yield left_out
 
 
 def registry(services: Services, sessions: Callable[[], int]) -> CollectorRegistry:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -56,10 +58,7 @@ async def _identify(request: Request) -> Actor:
     accounts = services_of(request).accounts
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthorized("The Authorization header takes `Bearer` and a token.")
-        found = await accounts.by_token(token.strip())
+        found = await accounts.by_token(_token_of(request, authorization))
         if found is None:
             raise Unauthorized("This token isn't valid, or not any more.")
         return Actor(found.user, found.scope, found.id, found.name)
@@ -71,6 +70,19 @@ async def _identify(request: Request) -> Actor:
     if user is None:
         raise Unauthorized("Your session has ended; sign in again.")
     return Actor(user)
+
+
+def _token_of(request: Request, authorization: str) -> str:
+    """The token in the header: ``Bearer``, ``Token`` as InfluxDB's clients write it, or the password of ``Basic``."""
+    scheme, _, rest = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer" | "token":
+            return rest.strip()
+        case "basic":
+            refuse_foreign_page(request)  # browsers send this scheme by themselves, as they send cookies
+            with suppress(ValueError):
+                return b64decode(rest.strip(), validate=True).decode().partition(":")[2]
+    raise Unauthorized("The Authorization header takes `Bearer` and a token.")
 
 
 Signed = Annotated[Actor, Depends(identify)]

@@ -14,10 +14,12 @@ from dashapp.contract.timerange import EARLIEST_MS, LATEST_MS, from_ms, to_ms
 #: Two values of 1e308 in one bucket make a sum overflow, and one point would then stop every refresh.
 LARGEST_VALUE = 1e290
 MAX_POINTS_A_REQUEST = 1000
+LONGEST_TAG_VALUE = 256
 NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_.:]*$"
 
 MetricName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 Aggregation = Literal["avg", "min", "max", "sum", "count"]
+MetricType = Literal["gauge", "counter"]
 
 
 def _storable(text: str) -> str:
@@ -27,7 +29,7 @@ def _storable(text: str) -> str:
 
 
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
-TagValue = Annotated[str, StringConstraints(max_length=256, strict=True)]
+TagValue = Annotated[str, StringConstraints(max_length=LONGEST_TAG_VALUE, strict=True)]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=32)]
 
 
@@ -64,13 +66,13 @@ class MetricInfo(Model):
     """What is known about a metric."""
 
     name: str
-    type: Literal["gauge", "counter"] | None = None
+    type: MetricType | None = None
     unit: str | None = None
     description: str | None = None
 
 
 class MetricUpdate(StorableModel):
-    type: Literal["gauge", "counter"] | None = None
+    type: MetricType | None = None
     unit: str | None = Field(default=None, max_length=32)
     description: str | None = Field(default=None, max_length=1000)
 

@@ -19,6 +19,14 @@ from dashapp.metrics.series import Key, series_key
 LONGEST_BACK_MS = 3653 * DAY
 
 
+class PointsRefused(ValidationFailed):
+    """Points of a batch can't be stored: those where `bad`, shape (n,), is true, all for one `reason`."""
+
+    def __init__(self, bad: NDArray[np.bool_], reason: str, message: str, *, details: Mapping[str, str]) -> None:
+        super().__init__(message, details=details)
+        self.bad, self.reason = bad, reason
+
+
 @dataclass(frozen=True)
 class Batch:
     """One request's points. `index` tells each point's key; `index`, `times` (Unix ms) and `values` have shape (n,)."""
@@ -44,33 +52,39 @@ class Batch:
             np.array([point.value for point in points], np.float64),
         )
 
+    def part(self, chosen: NDArray[np.bool_] | slice) -> Batch:
+        """Some of the points, with the keys that these need."""
+        used, index = np.unique(self.index[chosen], return_inverse=True)
+        return Batch([self.keys[place] for place in used.tolist()], index, self.times[chosen], self.values[chosen])
+
     def check_times(self, now_ms: int, retention: timedelta | None) -> None:
         """
         Raises:
-            ValidationFailed: points are older than what is kept, or too far ahead; each is named.
+            PointsRefused: points are older than what is kept, or too far ahead; each is named.
         """
         kept = LONGEST_BACK_MS if retention is None else retention // timedelta(milliseconds=1)
-        self.refuse(self.times < now_ms - kept, f"is older than {format_ms(kept)}, for which samples are kept")
-        self.refuse(self.times > now_ms + AHEAD_MS, "is more than 1 hour ahead of the server's clock")
+        self.refuse(self.times < now_ms - kept, "too_old", f"is older than {format_ms(kept)}, for which samples are kept")
+        self.refuse(self.times > now_ms + AHEAD_MS, "too_far_ahead", "is more than 1 hour ahead of the server's clock")
 
     def check_horizon(self, horizon_ms: int) -> None:
         """
         Raises:
-            ValidationFailed: points lie where samples have been dropped; each is named.
+            PointsRefused: points lie where samples have been dropped; each is named.
         """
-        self.refuse(self.times < horizon_ms, "is older than the samples that are still stored")
+        self.refuse(self.times < horizon_ms, "too_old", "is older than the samples that are still stored")
 
-    def refuse(self, bad: NDArray[np.bool_], why: str) -> None:
+    def refuse(self, bad: NDArray[np.bool_], reason: str, why: str) -> None:
         """
         Raises:
-            ValidationFailed: `bad`, shape (n,), is true somewhere.
+            PointsRefused: `bad`, shape (n,), is true somewhere.
         """
         places = np.flatnonzero(bad).tolist()
         if places:
             more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-            raise ValidationFailed(
-                f"points.{places[0]}.timestamp: {why}{more}.", details={f"points.{place}.timestamp": why for place in places}
-            )
+            raise PointsRefused(
+                bad, reason, f"points.{places[0]}.timestamp: {why}{more}.",
+                details={f"points.{place}.timestamp": why for place in places},
+            )  # fmt: skip
 
     def changed_history(self, now_ms: int) -> set[str]:
         """Names of the metrics that get samples in minutes older than two minutes."""

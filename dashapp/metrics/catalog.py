@@ -76,10 +76,22 @@ class Catalog:
         Raises:
             Unavailable: the database can't be reached.
         """
-        known = list({info.name: info for info in infos}.values())
-        columns = {
-            "names": [info.name for info in known], "types": [info.type for info in known],
-            "units": [info.unit for info in known], "descriptions": [info.description for info in known],
-        }  # fmt: skip
         async with self.database.connection() as connection:
-            await connection.execute(_SQL["describe"], columns)
+            await connection.execute(_SQL["describe"], _columns(infos))
+
+    async def describe_known(self, infos: list[MetricInfo]) -> None:
+        """Fill what is empty of the metrics that are there already.
+
+        Raises:
+            Unavailable: the database can't be reached.
+        """
+        async with self.database.connection() as connection:
+            await connection.execute(_SQL["describe_known"], _columns(infos))
+
+
+def _columns(infos: list[MetricInfo]) -> dict[str, list[str | None]]:
+    known = list({info.name: info for info in infos}.values())
+    return {
+        "names": [info.name for info in known], "types": [info.type for info in known],
+        "units": [info.unit for info in known], "descriptions": [info.description for info in known],
+    }  # fmt: skip

@@ -34,3 +34,19 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE (m.type IS NULL AND EXCLUDED.type IS NOT NULL)
     OR (m.unit IS NULL AND EXCLUDED.unit IS NOT NULL)
     OR (m.description IS NULL AND EXCLUDED.description IS NOT NULL)
+
+-- name: describe_known
+-- Locked in one order for all writers, so that they don't deadlock. What a user set stays.
+UPDATE metrics AS m SET
+    type = coalesce(m.type, i.type), unit = coalesce(m.unit, i.unit), description = coalesce(m.description, i.description)
+FROM (
+    SELECT k.id, n.type, n.unit, n.description
+    FROM unnest(%(names)s::text[], %(types)s::text[], %(units)s::text[], %(descriptions)s::text[]) AS n (name, type, unit, description)
+    JOIN metrics k ON k.name = n.name
+    WHERE (k.type IS NULL AND n.type IS NOT NULL)
+        OR (k.unit IS NULL AND n.unit IS NOT NULL)
+        OR (k.description IS NULL AND n.description IS NOT NULL)
+    ORDER BY k.id
+    FOR NO KEY UPDATE OF k
+) AS i
+WHERE m.id = i.id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,11 +23,11 @@ from dashapp.contract.timerange import to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database
 from dashapp.errors import DashappError, Unavailable, ValidationFailed
-from dashapp.metrics.batches import Batch, Rows
+from dashapp.metrics.batches import Batch, PointsRefused, Rows
 from dashapp.metrics.clock import DAY, Clock, system_clock
 from dashapp.metrics.rollups import dirty
 from dashapp.metrics.rollups.partitions import Partitions
-from dashapp.metrics.series import Key, SeriesIds
+from dashapp.metrics.series import Key, SeriesIds, SeriesLimitReached
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,9 @@ class Ingest:
         self.database, self.settings, self.clock = database, settings, clock
         self.series = SeriesIds(database, settings.max_series)
         self.partitions = Partitions(database, clock=clock)
+        #: Samples that protocols left out, by (protocol, reason), and samples written, since the start.
+        self.left_out: Counter[tuple[str, str]] = Counter()
+        self.written = 0
         self._waiting: deque[_Request] = deque()
         self._waiting_points = 0
         self._wake = asyncio.Event()
@@ -95,10 +98,7 @@ class Ingest:
         """
         if not len(points):
             return 0
-        if self._writer is None or self._stopping:
-            raise Unavailable("dashapp takes no points just now, it is starting or stopping; try again shortly.")
-        if self._waiting_points + len(points) > WAITING_POINTS:
-            raise Unavailable(f"{self._waiting_points} points wait to be written already; try again shortly.", retry_after=5)
+        self.check_room(len(points))
         now_ms = self.clock()
         batch = points if isinstance(points, Batch) else Batch.of(points, now_ms)
         batch.check_times(now_ms, self.settings.retention_raw)
@@ -107,6 +107,45 @@ class Ingest:
         self._waiting_points += len(batch)
         self._wake.set()
         return await request.answer
+
+    async def write_valid(self, batch: Batch) -> Counter[str]:
+        """Store what can be stored, in parts; how many points were left out, by reason.
+
+        Raises:
+            Unavailable: too much waits already, or the database can't be reached. Some parts may be stored: the same again
+                replaces them.
+        """
+        left_out: Counter[str] = Counter()
+        for at in range(0, len(batch), ROWS_A_STATEMENT):
+            part = batch.part(slice(at, at + ROWS_A_STATEMENT))
+            while len(part):
+                try:
+                    await self.write(part)
+                    break
+                except PointsRefused as refused:
+                    bad, reason = refused.bad, refused.reason
+                except SeriesLimitReached:
+                    held = await self.series.held(part.keys)
+                    new = np.array([key not in held for key in part.keys])
+                    bad, reason = new[part.index], "series_limit"
+                left_out[reason] += int(bad.sum())
+                part = part.part(~bad)
+        return left_out
+
+    @property
+    def waiting(self) -> int:
+        """Points that wait to be written, or are being written."""
+        return self._waiting_points
+
+    def check_room(self, points: int = 1) -> None:
+        """
+        Raises:
+            Unavailable: so many points more can't wait.
+        """
+        if self._writer is None or self._stopping:
+            raise Unavailable("dashapp takes no points just now, it is starting or stopping; try again shortly.")
+        if self._waiting_points + points > WAITING_POINTS:
+            raise Unavailable(f"{self._waiting_points} points wait to be written already; try again shortly.", retry_after=5)
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -189,6 +228,7 @@ class Ingest:
         for request, why in refused:
             request.fail(why)
         for request in accepted:
+            self.written += len(request.batch)
             request.succeed()
 
     async def _check_epoch(self, connection: Connection) -> int:

@@ -19,6 +19,8 @@ _SQL = sql.load("dashapp.metrics", "series.sql")
 #: Ids that one generation of the memory holds; there are two generations.
 _REMEMBERED = 50_000
 _COUNT_SECONDS = 60.0
+#: At the limit it is counted more often, so that room is noticed, but not for each request.
+_COUNT_AT_LIMIT_SECONDS = 2.0
 #: Series made in one transaction; hashing that many takes the loop about 10 ms.
 _AT_ONCE = 2_000
 
@@ -35,6 +37,10 @@ def canonical(tags: Mapping[str, str]) -> str:
 def tags_hash(tags: Mapping[str, str]) -> bytes:
     """SHA-256 of the canonical tags."""
     return hashlib.sha256(canonical(tags).encode()).digest()
+
+
+class SeriesLimitReached(RateLimited):
+    """There are as many series as there may be."""
 
 
 class SeriesIds:
@@ -58,7 +64,7 @@ class SeriesIds:
         """The id of every key; series that are missing are made, in transactions of their own.
 
         Raises:
-            RateLimited: new series would exceed the limit.
+            SeriesLimitReached: new series would exceed the limit.
             Unavailable: the database can't be reached.
         """
         found: dict[Key, int] = {}
@@ -75,6 +81,20 @@ class SeriesIds:
                 self._ids.put(key, known)
             found |= fresh
         return found
+
+    async def held(self, keys: Collection[Key]) -> set[Key]:
+        """Those of the keys that are series already; none is made.
+
+        Raises:
+            Unavailable: the database can't be reached.
+        """
+        known = {key for key in keys if self._ids.get(key) is not None}
+        missing = [key for key in keys if key not in known]
+        async with self.database.connection() as connection:
+            for at in range(0, len(missing), _AT_ONCE):
+                part = missing[at : at + _AT_ONCE]
+                known |= (await self._find(connection, part, {key: tags_hash(dict(key[1])) for key in part})).keys()
+        return known
 
     async def _ask(self, keys: list[Key]) -> dict[Key, int]:
         texts = {key: canonical(dict(key[1])) for key in keys}
@@ -102,12 +122,13 @@ class SeriesIds:
         # Counting a million rows takes a while: between counts this process adds up what it makes itself. What
         # others make in the meantime may exceed the limit by a minute's worth.
         now = time.monotonic()
-        if self._count + len(new) > self.max_series or now - self._counted > _COUNT_SECONDS:
+        patience = _COUNT_AT_LIMIT_SECONDS if self._count + len(new) > self.max_series else _COUNT_SECONDS
+        if now - self._counted > patience:
             row = await (await connection.execute(_SQL["count"])).fetchone()
             self._count, self._counted = int(str(row["series"])) if row else 0, now
         if self._count + len(new) > self.max_series:
             name = new[max(0, self.max_series - self._count)][0]
-            raise RateLimited(
+            raise SeriesLimitReached(
                 f"{name} would make a new series, and the limit of {self.max_series} series is reached; "
                 f"send fewer different tags or raise DASHAPP_MAX_SERIES.",
                 retry_after=600,
