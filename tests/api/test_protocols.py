@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from dashapp.api.body import LIMIT
+from dashapp.contract.timerange import from_ms
 from dashapp.metrics import ingest
 from dashapp.services import Services
 from tests.api.conftest import World, failed
@@ -73,7 +74,7 @@ class TestRemoteWrite:
 
     async def test_points_older_than_the_stored_horizon_are_left_out(self, world: World) -> None:
         async with world.services.database.connection() as connection:
-            await connection.execute("UPDATE retention_horizons SET horizon = now() - interval '1 minute' WHERE level = 'raw'")
+            await connection.execute("UPDATE retention_horizons SET horizon = %s WHERE level = 'raw'", (from_ms(NOW - 60_000),))
         program = await world.program("prometheus", "editor", "ingest")
         body = packed(message(({"__name__": "m"}, [(NOW, 1.0), (NOW - 120_000, 1.0)])))
         assert set(failed(await program.post("/write", content=body), 400, "VALIDATION_ERROR")) == {"too_old"}
