@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from dashapp.database import arrays
+from dashapp.database.breaker import Breaker
 from dashapp.errors import DashappError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Database:
 
     def __init__(self, url: str, *, size: int = 8) -> None:
         self.url = url
+        self._breaker = Breaker()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             open=False,
@@ -68,16 +70,26 @@ class Database:
         """A connection in a transaction that commits when the block ends well.
 
         Raises:
-            Unavailable: the database can't be reached or went away.
+            Unavailable: the database can't be reached or went away; at once where that is known (`dashapp.database.breaker`).
             StatementTimeout: a statement ran too long.
         """
+        trying = self._breaker.enter()
         try:
             async with self._pool.connection() as connection:
                 yield connection
+            self._breaker.answered()
         except psycopg.errors.QueryCanceled as error:
+            self._breaker.slow()
             raise StatementTimeout() from error
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable):
+            self._breaker.answered()
             raise  # OperationalErrors too, but the database is well: whoever asked may try again
         except _GONE as error:
+            self._breaker.gone()
             log.warning("database unavailable: %s", str(error).strip().splitlines()[0] if str(error) else type(error).__name__)
             raise Unavailable() from error
+        except Exception:  # whoever asked failed; a connection was to be had
+            self._breaker.answered()
+            raise
+        finally:
+            self._breaker.leave(trying)

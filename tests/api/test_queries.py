@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.ipc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dashapp.api import arrow
 from dashapp.api.answers import dumps
 from dashapp.api.queries import _columns, _iso, _points
-from dashapp.contract.frames import Frame, Series
+from dashapp.contract.frames import Frame, FrameMeta, Series
 from tests.api.conftest import failed
 from tests.api.test_metrics import T0, iso, over, point, points
 
@@ -165,4 +171,60 @@ async def test_large_frames_are_written_in_turns_and_whole() -> None:
     assert len(single) == n - 1
     assert single[7] == {"time": "1970-01-01T00:00:08Z", "value": 8.0}
     assert orjson.loads(dumps(await _points(Frame(np.empty(0, np.int64))))) == []
-    assert _iso(np.array([T0])) == [iso(T0)]
+    assert _iso(np.array([T0])) == [iso(T0).encode()]
+
+
+@given(st.lists(st.integers(0, 4_102_444_799), max_size=20))
+def test_times_are_written_like_pythons(seconds: list[int]) -> None:
+    texts = [datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode() for second in seconds]
+    assert _iso(np.array(seconds, np.int64) * 1000) == texts
+
+
+def _read(answer: httpx.Response) -> pa.Table:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == arrow.MEDIA_TYPE
+    return pa.ipc.open_stream(answer.content).read_all()
+
+
+class TestArrow:
+    accept = {"Accept": arrow.MEDIA_TYPE}
+
+    @pytest.mark.usefixtures("samples")
+    async def test_a_query_answers_columns_with_nulls(self, viewer: httpx.AsyncClient) -> None:
+        body = {"queries": [{"id": "a", **over(), "groupBy": ["host"]}]}
+        table = _read(await viewer.post("/query/batch", json=body, headers=self.accept))
+        assert table.schema.field("time").type == pa.timestamp("ms", tz="UTC")
+        assert table["time"].cast(pa.int64()).to_pylist() == [T0, T0 + 120_000]
+        assert table["host=a"].to_pylist() == [2.0, 5.0]
+        assert table["host=b"].to_pylist() == [None, 7.0]
+        assert orjson.loads(table.schema.field("host=b").metadata[b"tags"]) == {"host": "b"}
+        plain = (await viewer.post("/query/batch", json=body)).json()["data"]["a"]["meta"]
+        assert orjson.loads(table.schema.metadata[b"meta"]) == {**plain, "cached": False}
+
+    @pytest.mark.usefixtures("samples")
+    async def test_a_single_query_has_one_column(self, viewer: httpx.AsyncClient) -> None:
+        table = _read(await viewer.post("/query", json=over(), headers={"Accept": f"text/html, {arrow.MEDIA_TYPE};q=0.9"}))
+        assert table.to_pydict()["value"] == [2.0, 6.0]
+        table = _read(await viewer.post("/query", json=over(query="unknown"), headers=self.accept))
+        assert (table.column_names, table.num_rows) == (["time"], 0)
+
+    async def test_failures_are_json(self, viewer: httpx.AsyncClient) -> None:
+        two = [{"id": "a", **over()}, {"id": "b", **over()}]
+        answer = await viewer.post("/query/batch", json={"queries": two}, headers=self.accept)
+        assert set(failed(answer, 400, "VALIDATION_ERROR")) == {"queries"}
+        answer = await viewer.post("/query/batch", json={"queries": [{"id": "a", **over(), "step": "0s"}]}, headers=self.accept)
+        assert set(failed(answer, 400, "VALIDATION_ERROR")) == {"step"}
+
+    def test_columns_have_different_names_and_lose_nothing(self) -> None:
+        values = np.array([1.5, np.nan, 0.0, -1e290])
+        tags = [{}, {"time": ""}, {"a": "1", "b": "2"}, {"a": "1, b=2"}, {"ü": "…"}]
+        backwards = values[::-1]  # not contiguous
+        lines = [Series(own, backwards if place % 2 else values, values) for place, own in enumerate(tags)]
+        meta = FrameMeta("a", "raw", 1000, 0, 4000)
+        table = pa.ipc.open_stream(arrow.stream(Frame(np.arange(4) * 1000, lines, meta))).read_all()
+        assert len(set(table.column_names)) == 6
+        for place, own in enumerate(tags):
+            expected = [1.5, None, 0.0, -1e290]
+            assert table.column(place + 1).to_pylist() == (expected[::-1] if place % 2 else expected)
+            assert orjson.loads(table.schema.field(place + 1).metadata[b"tags"]) == own
+        table.validate(full=True)
