@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import Step
-from dashapp.contract.metrics import Aggregation, MetricName, Selection, TagKey, Tags
+from dashapp.contract.metrics import Aggregation, Function, MetricName, Selection, TagKey, Tags
 
 GRID_COLUMNS = 12
 PanelType = Literal["line", "area", "bar", "gauge", "stat"]
@@ -49,6 +49,7 @@ class PanelQuery(StorableModel):
 
     query: MetricName
     aggregation: Aggregation | None = None
+    function: Function | None = Field(default=None, description="`rate` or `increase` of a counter, or the `delta` of a gauge.")
     tags: Tags = Field(default_factory=dict)
     group_by: list[TagKey] = Field(default_factory=list, max_length=8)
     alias: str | None = Field(default=None, max_length=200)
@@ -67,6 +68,7 @@ class PanelOptions(StorableModel):
     step: Step | None = Field(default=None, description="Bucket width; follows the range when missing.")
     limit: int | None = Field(default=None, ge=1, le=100, description="Only so many series, the largest on average.")
     aggregation: Aggregation | None = None
+    function: Function | None = Field(default=None, description="`rate` or `increase` of a counter, or the `delta` of a gauge.")
     tags: Tags = Field(default_factory=dict)
     group_by: list[TagKey] = Field(default_factory=list, max_length=8)
     alias: str | None = Field(default=None, max_length=200, description="Names a series, e.g. `{host} {device}`.")
@@ -97,10 +99,16 @@ class PanelDefinition(StorableModel):
         options = self.options
         natural: Aggregation = options.calculation if options.calculation in ("min", "max", "sum") else "avg"
         first = PanelQuery(
-            query=self.query, aggregation=options.aggregation, tags=options.tags, group_by=options.group_by, alias=options.alias
-        )
+            query=self.query, aggregation=options.aggregation, function=options.function, tags=options.tags,
+            group_by=options.group_by, alias=options.alias,
+        )  # fmt: skip
         return [
-            (Selection(query=q.query, aggregation=q.aggregation or natural, tags=q.tags, group_by=q.group_by), q.alias)
+            (
+                Selection(
+                    query=q.query, aggregation=q.aggregation or natural, function=q.function, tags=q.tags, group_by=q.group_by
+                ),
+                q.alias,
+            )
             for q in (first, *options.queries)
         ]
 

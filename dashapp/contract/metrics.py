@@ -20,6 +20,13 @@ NAME_PATTERN = r"^[a-zA-Z_][a-zA-Z0-9_.:]*$"
 MetricName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 Aggregation = Literal["avg", "min", "max", "sum", "count"]
 MetricType = Literal["gauge", "counter"]
+#: What is made of each series before the aggregation: `rate` and `increase` are of counters and know resets, `delta` is
+#: the plain change of a gauge.
+Function = Literal["rate", "increase", "delta"]
+_FUNCTION = (
+    "What is made of each series' samples first: `increase` and `rate` (a second) of a counter, aware of resets, or the plain "
+    "change, `delta`. The aggregation then works across series."
+)
 
 
 def _storable(text: str) -> str:
@@ -82,6 +89,7 @@ class Selection(_Tagged):
 
     query: MetricName = Field(description="A metric name.")
     aggregation: Aggregation = Field(default="avg", description="How the samples of a bucket become one value.")
+    function: Function | None = Field(default=None, description=_FUNCTION)
     tags: Tags = Field(default_factory=dict, description="Only series with all of these tags.")
     group_by: list[TagKey] = Field(
         default_factory=list, max_length=8, description="One series of values for each combination of these tags."
@@ -123,8 +131,8 @@ class MetricQuery(Selection):
     ) -> MetricQuery:
         """`selection` over [start_ms, end_ms)."""
         return cls(
-            query=selection.query, aggregation=selection.aggregation, tags=selection.tags, group_by=selection.group_by,
-            start=from_ms(start_ms), end=from_ms(end_ms), step=step, max_points=max_points,
+            query=selection.query, aggregation=selection.aggregation, function=selection.function, tags=selection.tags,
+            group_by=selection.group_by, start=from_ms(start_ms), end=from_ms(end_ms), step=step, max_points=max_points,
         )  # fmt: skip
 
 
@@ -135,6 +143,7 @@ class SingleQuery(_Tagged):
     start: datetime
     end: datetime
     aggregation: Aggregation = "avg"
+    function: Function | None = Field(default=None, description=_FUNCTION)
     step: Step | None = None
     tags: Tags = Field(default_factory=dict)
 

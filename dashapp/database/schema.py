@@ -158,6 +158,29 @@ def _rollup(name: str) -> Table:
 rollup_1min = _rollup("rollup_1min")
 rollup_1hour = _rollup("rollup_1hour")
 
+counters = Table(
+    "counters", metadata,
+    Column("metric_id", BigInteger, ForeignKey("metrics.id", ondelete="CASCADE"), primary_key=True),
+    _moment("since"),
+    Column("after_series", BigInteger),
+    _moment("after_hour", optional=True),
+)  # fmt: skip
+
+
+def _increases(name: str) -> Table:
+    return Table(
+        name, metadata,
+        Column("bucket", _when, primary_key=True),
+        Column("series_id", BigInteger, primary_key=True),
+        *(Column(part, Double, nullable=False) for part in ("increase", "first", "last")),
+        Index(f"{name}_bucket_idx", "bucket", **_BRIN),
+        postgresql_partition_by="RANGE (bucket)",
+    )  # fmt: skip
+
+
+rollup_increase_1min = _increases("rollup_increase_1min")
+rollup_increase_1hour = _increases("rollup_increase_1hour")
+
 rollup_watermarks = Table(
     "rollup_watermarks", metadata,
     Column("level", Text, CheckConstraint("level IN ('1min', '1hour')"), primary_key=True),

@@ -22,9 +22,10 @@ WHERE name = %(name)s
 RETURNING name, type, unit, description
 
 -- name: describe
--- Rows in the order of names, so that processes that start together don't deadlock. What a user set stays.
+-- Rows in the order of names, so that processes that start together don't deadlock. What a user set stays. A name that says
+-- so makes a counter.
 INSERT INTO metrics AS m (name, type, unit, description)
-SELECT i.name, i.type, i.unit, i.description
+SELECT i.name, coalesce(i.type, CASE WHEN i.name ~ '_(total|sum|count|bucket)$' THEN 'counter' END), i.unit, i.description
 FROM unnest(%(names)s::text[], %(types)s::text[], %(units)s::text[], %(descriptions)s::text[]) AS i (name, type, unit, description)
 ORDER BY i.name
 ON CONFLICT (name) DO UPDATE SET

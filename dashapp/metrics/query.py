@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from dashapp.contract.durations import format_ms
 from dashapp.contract.frames import Frame, FrameMeta, Times, Values, align
-from dashapp.contract.metrics import Aggregation, MetricQuery, Selection
+from dashapp.contract.metrics import Aggregation, Function, MetricQuery, Selection
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics.clock import HOUR, MINUTE, SECOND, Clock, system_clock
-from dashapp.metrics.routing import RAW, Horizons, Plan, default_step, nice_step, plan
+from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Plan, default_step, nice_step, plan, reach
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,10 @@ _AGGREGATES: dict[Aggregation, tuple[LiteralString, LiteralString]] = {
     "max": ("max", "max(value)"),
     "count": ("sum", "sum(samples)"),
 }
+
+#: What a sample adds to the one before it. After a fall a counter began anew, and its value counts whole.
+_INCREASE: LiteralString = "CASE WHEN first >= before THEN first - before ELSE first END"
+_STEPS: dict[Function, LiteralString] = {"increase": _INCREASE, "rate": _INCREASE, "delta": "first - before"}
 
 
 class _Group:
@@ -101,14 +105,15 @@ class Reader:
     # -- answering ---------------------------------------------------------------------------------------------
 
     async def _answer(self, connection: Connection, query: MetricQuery) -> Frame:
-        horizons = await _horizons(connection)
+        horizons = await _horizons(connection, query)
         while True:
-            how = plan(query.start_ms, query.end_ms, step_of(query), horizons)
+            how = _plan(query, horizons)
             groups = await self._groups(connection, query, query.group_by)
             _refuse_too_large(how, len(groups))
-            columns = await _columns(connection, query.aggregation, how, groups) if groups and how.parts else []
+            columns = await _columns(connection, query, how, groups) if groups and how.parts else []
             # Retention may have dropped the oldest partition between the statements.
-            now = await _horizons(connection) if query.start_ms < max(horizons.values()) + 2 * 24 * HOUR else horizons
+            oldest = min((part.start_ms for part in how.parts), default=query.start_ms)
+            now = await _horizons(connection, query) if oldest < max(horizons.values()) + 2 * 24 * HOUR else horizons
             if now == horizons:
                 return align(columns, _meta(query, how))
             horizons = now
@@ -163,8 +168,26 @@ def _refuse_too_large(how: Plan, groups: int) -> None:
     )
 
 
-async def _horizons(connection: Connection) -> Horizons:
-    cursor = await connection.execute(_SQL["horizons"])
+def _plan(query: MetricQuery, horizons: Horizons) -> Plan:
+    """How the query is answered. Increases are kept of counters only, from some moment on; of other metrics raw tells them."""
+    compared = query.function is not None
+    levels: tuple[Level, ...]
+    if query.function is None or query.function == "delta":
+        levels = LEVELS
+    elif (since := horizons.get("increase")) is None:
+        levels = (RAW,)
+    else:
+        levels = INCREASES
+        horizons = {level: max(horizon, since) for level, horizon in horizons.items()}
+    return plan(query.start_ms, query.end_ms, step_of(query), horizons, levels, compared=compared)
+
+
+async def _horizons(connection: Connection, query: MetricQuery) -> Horizons:
+    """What is held; for rates and increases of a counter also ``increase``, from where on they are kept."""
+    if query.function in ("rate", "increase"):
+        cursor = await connection.execute(_SQL["horizons_of_counter"], {"name": query.query})
+    else:
+        cursor = await connection.execute(_SQL["horizons"])
     return {str(row["level"]): to_ms(cast(datetime, row["horizon"])) for row in await cursor.fetchall()}
 
 
@@ -174,34 +197,41 @@ async def _moment(connection: Connection, statement: LiteralString, values: dict
 
 
 async def _columns(
-    connection: Connection, aggregation: Aggregation, how: Plan, groups: list[_Group]
+    connection: Connection, query: MetricQuery, how: Plan, groups: list[_Group]
 ) -> list[tuple[dict[str, str], Times, Values, Values]]:
-    """Per group: tags, times (Unix ms), values and samples of the buckets that have any. One statement."""
-    column, aggregate = _AGGREGATES[aggregation]
+    """Per group: tags, times (Unix ms), values and samples of the buckets that have any. One statement.
+
+    Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
+    """
+    column, aggregate = _AGGREGATES[query.aggregation]
     values: dict[str, object] = {
         "step": timedelta(milliseconds=how.step_ms),
         "ids": np.concatenate([group.ids for group in groups]),
     }
+    kind: LiteralString = "part" if query.function is None else "step"
     parts: list[LiteralString] = []
     for place, part in enumerate(how.parts):
         number = _NUMBERS[place]
-        parts.append(_SQL[f"part_{part.level.relation}"].replace("{n}", number).replace("{column}", column))
+        parts.append(_SQL[f"{kind}_{part.level.relation}"].replace("{n}", number).replace("{column}", column))
         values |= {f"from{number}": from_ms(part.start_ms), f"to{number}": from_ms(part.end_ms)}
+    rows = "\nUNION ALL\n".join(parts)
+    if query.function is not None:
+        rows = _SQL["stepped"].replace("{step}", _STEPS[query.function]).replace("{parts}", rows)
+        values |= {"reach": timedelta(milliseconds=reach(how.step_ms)), "start": from_ms(how.covered_start_ms)}
     statement = _SQL["frame_of_one" if len(groups) == 1 else "frame_of_groups"]
     if len(groups) > 1:
         values["numbers"] = np.repeat(np.arange(len(groups)), [group.ids.size for group in groups])
-    statement = statement.replace("{aggregate}", aggregate).replace("{parts}", "\nUNION ALL\n".join(parts))
-    cursor = await connection.execute(statement, values, binary=True)
-    return [
-        (
-            groups[int(str(row["number"]))].tags,
-            cast(Times, row["times"]),
-            cast(Values, row["values"]) / cast(Values, row["samples"]) if aggregation == "avg" else cast(Values, row["values"]),
-            cast(Values, row["samples"]),
-        )
-        for row in await cursor.fetchall()
-    ]
+    cursor = await connection.execute(statement.replace("{aggregate}", aggregate).replace("{parts}", rows), values, binary=True)
+    columns = []
+    for row in await cursor.fetchall():
+        numbers, samples = cast(Values, row["values"]), cast(Values, row["samples"])
+        if query.aggregation == "avg":
+            numbers = numbers / samples
+        if query.function == "rate" and query.aggregation != "count":
+            numbers = numbers / (how.step_ms / SECOND)
+        columns.append((groups[int(str(row["number"]))].tags, cast(Times, row["times"]), numbers, samples))
+    return columns
 
 
-#: At most five parts: raw, minutes, hours, minutes, raw.
-_NUMBERS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4")
+#: At most nine parts: raw, minutes, hours, minutes, raw, and as much before them of what they are compared with, sharing one.
+_NUMBERS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8")

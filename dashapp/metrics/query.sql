@@ -3,6 +3,12 @@
 -- start parallel workers for it, which takes longer than the query.
 SELECT level, horizon, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
 
+-- name: horizons_of_counter
+-- With the moment from where on the metric's increases are kept, if it is a counter; the same set-up.
+SELECT level, horizon, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
+UNION ALL
+SELECT 'increase', since, '' FROM counters JOIN metrics ON id = metric_id WHERE name = %(name)s AND after_series IS NULL
+
 -- name: select
 -- The series of a selection: one row for each combination of the tags that are grouped by.
 SELECT ARRAY(
@@ -30,6 +36,45 @@ WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 SELECT series_id, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), {column}, count::float8
 FROM metrics_1hour
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
+
+-- name: step_metrics_raw
+-- These are parts of a range whose samples are compared with those before: (series_id, at, bucket, inside, first, last).
+-- `inside` is what the row's own samples make; rows of any width add up.
+SELECT series_id, time, date_bin(%(step)s::interval, time, timestamptz 'epoch'), 0::float8, value, value
+FROM metrics_raw
+WHERE series_id = ANY(%(ids)s) AND time >= %(from{n})s AND time < %(to{n})s
+
+-- name: step_metrics_1min
+SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), last - first, first, last
+FROM metrics_1min
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
+
+-- name: step_metrics_1hour
+SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), last - first, first, last
+FROM metrics_1hour
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
+
+-- name: step_increase_1min
+SELECT series_id, at, date_bin(%(step)s::interval, at, timestamptz 'epoch'), increase, first, last
+FROM increase_1min
+WHERE series_id = ANY(%(ids)s) AND at >= %(from{n})s AND at < %(to{n})s
+
+-- name: step_increase_1hour
+SELECT series_id, at, date_bin(%(step)s::interval, at, timestamptz 'epoch'), increase, first, last
+FROM increase_1hour
+WHERE series_id = ANY(%(ids)s) AND at >= %(from{n})s AND at < %(to{n})s
+
+-- name: stepped
+-- Each series' function by bucket, as a part of which every series is one sample. What lies before the start only says
+-- what the first rows are compared with.
+SELECT series_id, bucket, sum(inside + CASE WHEN neighbour >= bucket - %(reach)s::interval THEN {step} ELSE 0 END), 1.0::float8
+FROM (
+    SELECT series_id, at, bucket, inside, first, lag(last) OVER earlier AS before, lag(bucket) OVER earlier AS neighbour
+    FROM ({parts}) AS part (series_id, at, bucket, inside, first, last)
+    WINDOW earlier AS (PARTITION BY series_id ORDER BY at)
+) AS compared
+WHERE at >= %(start)s
+GROUP BY series_id, bucket
 
 -- name: frame_of_one
 -- All series as one. Columns are arrays in the order of time.

@@ -7,7 +7,7 @@ holds an edge exactly, the bucket that it lies in is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dashapp.metrics.clock import DAY, HOUR, MINUTE, SECOND, ceil_to, floor_to
@@ -29,6 +29,11 @@ BY_MINUTE = Level("metrics_1min", "1min", MINUTE, "1m")
 BY_HOUR = Level("metrics_1hour", "1hour", HOUR, "1h")
 #: Finest first. Coarser ones are held at least as long.
 LEVELS = (RAW, BY_MINUTE, BY_HOUR)
+#: Of counters: what they grew by.
+INCREASES = (RAW, Level("increase_1min", "1min", MINUTE, "1m"), Level("increase_1hour", "1hour", HOUR, "1h"))
+
+#: A sample that is older than this and one step is no neighbour any more: the change since then isn't counted.
+NEIGHBOUR_MS = 5 * MINUTE
 
 #: Steps that read well on an axis; wider ones are whole days.
 NICE_STEPS = (
@@ -53,7 +58,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a range is answered. `parts` are in the order of time and without gaps; none where nothing is held."""
+    """How a range is answered. `parts` are in the order of time and without gaps; none where nothing is held.
+
+    Where each sample is compared with the one before, they begin early enough to hold the one before the covered range.
+    """
 
     step_ms: int
     parts: tuple[Part, ...]
@@ -63,7 +71,8 @@ class Plan:
     @property
     def levels(self) -> list[Level]:
         """The relations that answer, coarsest first."""
-        return [level for level in reversed(LEVELS) if any(part.level is level for part in self.parts)]
+        used = {part.level for part in self.parts if part.end_ms > self.covered_start_ms}
+        return sorted(used, key=lambda level: -level.width_ms)
 
     @property
     def buckets(self) -> int:
@@ -88,15 +97,23 @@ def default_step(start_ms: int, end_ms: int, max_points: int) -> int:
     return nice_step(max(finest, span / max_points))
 
 
-def _widened(step_ms: int, start_ms: int, end_ms: int, horizons: Horizons) -> int:
+def reach(step_ms: int) -> int:
+    """How far before its own bucket the bucket of the sample before may begin: 5 min and one step, in whole steps.
+
+    Ages are counted in buckets of the query, because that is what every level can tell.
+    """
+    return floor_to(NEIGHBOUR_MS + step_ms, step_ms)
+
+
+def _widened(step_ms: int, start_ms: int, end_ms: int, horizons: Horizons, levels: Sequence[Level]) -> int:
     """The step, as wide as the only level that still holds the range's oldest part needs it."""
-    oldest = max(start_ms, horizons[BY_HOUR.stored])
+    oldest = max(start_ms, horizons[levels[-1].stored])
     if oldest >= end_ms:
         return step_ms
-    for level in LEVELS:
+    for level in levels:
         if oldest >= horizons[level.stored]:
             return ceil_to(step_ms, level.width_ms)
-    return ceil_to(step_ms, BY_HOUR.width_ms)
+    return ceil_to(step_ms, levels[-1].width_ms)
 
 
 def _parts(start_ms: int, end_ms: int, levels: tuple[Level, ...], horizons: Horizons) -> list[Part]:
@@ -113,11 +130,36 @@ def _parts(start_ms: int, end_ms: int, levels: tuple[Level, ...], horizons: Hori
     return [*left, Part(level, lower, upper), *right]
 
 
-def plan(start_ms: int, end_ms: int, step_ms: int, horizons: Horizons) -> Plan:
-    """How [start, end) is answered at this step, or at a wider one where only coarser data is left."""
-    step = _widened(step_ms, start_ms, end_ms, horizons)
-    levels = tuple(level for level in LEVELS if step % level.width_ms == 0)
-    exact = _parts(start_ms, end_ms, levels, horizons)
+def _before(start_ms: int, step_ms: int, levels: tuple[Level, ...], horizons: Horizons) -> list[Part] | None:
+    """Parts that hold the samples which may be neighbours of the first ones from `start_ms` on; None where they don't all."""
+    lower = max(0, floor_to(start_ms, step_ms) - reach(step_ms))
+    parts = _parts(lower, start_ms, levels, horizons)
+    edges = [lower, *(part.end_ms for part in parts)]
+    whole = [part.start_ms for part in parts] == edges[:-1] and edges[-1] == start_ms
+    return parts if whole else None
+
+
+def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Neighbouring parts of one level as one."""
+    joined: list[Part] = []
+    for part in parts:
+        if joined and joined[-1].level == part.level:
+            part = Part(part.level, joined.pop().start_ms, part.end_ms)
+        joined.append(part)
+    return tuple(joined)
+
+
+def plan(
+    start_ms: int, end_ms: int, step_ms: int, horizons: Horizons, levels: Sequence[Level] = LEVELS, *, compared: bool = False
+) -> Plan:
+    """How [start, end) is answered at this step, or at a wider one where only coarser data is left.
+
+    `levels` are those that can answer, finest first. With `compared`, samples are compared with those before them: then
+    the range is covered from where on these are held too.
+    """
+    step = _widened(step_ms, start_ms, end_ms, horizons, levels)
+    usable = tuple(level for level in levels if step % level.width_ms == 0)
+    exact = _parts(start_ms, end_ms, usable, horizons)
     # The last run without a gap: older rows beyond a gap are coarse leftovers around a partly covered bucket.
     first = len(exact) - 1
     while first > 0 and exact[first - 1].end_ms == exact[first].start_ms:
@@ -130,7 +172,12 @@ def plan(start_ms: int, end_ms: int, step_ms: int, horizons: Horizons) -> Plan:
         start = ceil_to(start, step)
     if end < end_ms:
         end = floor_to(end, step)
-    if start >= end:
+    before: list[Part] | None = []
+    if compared and (before := _before(start, step, usable, horizons)) is None:
+        held = ceil_to(horizons[usable[-1].stored], usable[-1].width_ms)
+        start = ceil_to(max(start, held + reach(step)), step)
+        before = _before(start, step, usable, horizons)
+    if start >= end or before is None:
         return Plan(step, (), start_ms, start_ms)
     cut = [Part(part.level, max(part.start_ms, start), min(part.end_ms, end)) for part in exact]
-    return Plan(step, tuple(part for part in cut if part.start_ms < part.end_ms), start, end)
+    return Plan(step, _joined([*before, *(part for part in cut if part.start_ms < part.end_ms)]), start, end)

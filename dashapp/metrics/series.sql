@@ -9,9 +9,16 @@ SELECT count(*) AS series FROM series
 
 -- name: make_metrics
 -- In one order for all writers, so that they don't deadlock.
-INSERT INTO metrics (name)
-SELECT DISTINCT w.name FROM unnest(%(names)s::text[]) AS w (name) ORDER BY w.name
-ON CONFLICT (name) DO NOTHING
+-- A name that says so makes a counter, whose increases are kept from its first sample on.
+WITH made AS (
+    INSERT INTO metrics (name, type)
+    SELECT w.name, CASE WHEN w.name ~ '_(total|sum|count|bucket)$' THEN 'counter' END
+    FROM (SELECT DISTINCT name FROM unnest(%(names)s::text[]) AS given (name)) AS w
+    ORDER BY w.name
+    ON CONFLICT (name) DO NOTHING
+    RETURNING id, type
+)
+INSERT INTO counters (metric_id, since) SELECT id, timestamptz 'epoch' FROM made WHERE type = 'counter'
 
 -- name: make_series
 -- A writer that makes the same series at the same time is waited for; `find` sees its row afterwards.

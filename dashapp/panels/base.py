@@ -17,6 +17,7 @@ from dashapp.panels.card import Card
 from dashapp.panels.lines import Line, lines_of, newest_ms, reduce
 from dashapp.panels.palette import Level
 from dashapp.panels.parts import Parts
+from dashapp.panels.units import of_function
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import PanelDefinition
@@ -68,10 +69,10 @@ class Panel(pn.viewable.Viewer):
     def from_definition(cls, definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "") -> Panel:
         options = definition.options
         return cls(
-            definition.selections(), parts, panel_id, title=definition.title, unit=options.unit, color=options.color,
-            show_legend=options.show_legend, warning=options.thresholds.warning, critical=options.thresholds.critical,
-            calculation=options.calculation, min=options.min, max=options.max, decimals=options.decimals,
-            stack=options.stack, limit=options.limit,
+            definition.selections(), parts, panel_id, title=definition.title,
+            unit=of_function(options.unit, options.function), color=options.color, show_legend=options.show_legend,
+            warning=options.thresholds.warning, critical=options.thresholds.critical, calculation=options.calculation,
+            min=options.min, max=options.max, decimals=options.decimals, stack=options.stack, limit=options.limit,
         )  # fmt: skip
 
     def __panel__(self) -> Any:

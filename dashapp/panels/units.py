@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import Unit
+    from dashapp.contract.metrics import Function
 
 MISSING = "–"
 
@@ -26,6 +27,11 @@ class Scale:
 
     factor: float
     suffix: str
+
+
+def of_function(unit: Unit, function: Function | None) -> Unit:
+    """The unit of what a function makes of values: a rate of bytes is bytes a second."""
+    return "bytes/s" if function == "rate" and unit == "bytes" else unit
 
 
 def scale_for(magnitude: float, unit: Unit) -> Scale:

@@ -110,7 +110,7 @@ class TestLayout:
         ({"name": "x", "panels": [PANEL, {**PANEL, "type": "pie"}]}, "panels.1.type"),
         ({"name": "x", "panels": [{**PANEL, "query": "a b"}]}, "panels.0.query"),
         ({"name": "x", "panels": [{**PANEL, "options": {"showLegend": "maybe"}}]}, "panels.0.options.showLegend"),
-        ({"name": "x", "panels": [{**PANEL, "options": {"function": "rate"}}]}, "panels.0.options.function"),
+        ({"name": "x", "panels": [{**PANEL, "options": {"function": "median"}}]}, "panels.0.options.function"),
         ({"name": "x", "panels": [{**PANEL, "options": {"alias": "\x00"}}]}, "panels.0.options.alias"),
         ({"name": "x", "panels": [{**PANEL, "options": {"tags": {"a": "\x00"}}}]}, "panels.0.options.tags"),
         ({"name": "x", "panels": [PANEL] * 101}, "panels"),

@@ -78,7 +78,8 @@ class TestSingle:
             ({"step": "500ms"}, "step"),
             ({"step": "fortnight"}, "step"),
             ({"tags": {"host": "\x00"}}, "tags"),
-            ({"function": "rate"}, "function"),
+            ({"function": "median"}, "function"),
+            ({"having": "x"}, "having"),
             ({"groupBy": ["host"]}, "groupBy"),
         ],
     )
@@ -117,7 +118,7 @@ class TestBatch:
         queries = [
             {"id": "good", **over()},
             {"id": "backwards", **over(), "end": iso(T0 - 60_000)},
-            {"id": "unknown field", **over(), "function": "rate"},
+            {"id": "unknown field", **over(), "having": "x"},
             {"id": "too large", **over(), "start": "1970-01-01T00:00:00Z", "step": "1s"},
             {"id": "nothing but an id"},
             {"id": "as good", **over()},
@@ -130,7 +131,7 @@ class TestBatch:
             assert data[good]["series"][0]["values"] == [2.0, 6.0]
         for bad, field in (
             ("backwards", "start"),
-            ("unknown field", "function"),
+            ("unknown field", "having"),
             ("too large", "step"),
             ("nothing but an id", "query"),
         ):

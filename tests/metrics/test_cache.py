@@ -300,7 +300,9 @@ async def _play(url: str, played: list[Any], asked: list[Any]) -> None:
     database = Database(url, size=4)
     await database.open()
     async with database.connection() as connection:
-        await connection.execute("TRUNCATE metrics_raw, rollup_1min, rollup_1hour, rollup_dirty, series, metrics, leases, job_runs")
+        await connection.execute(
+            "TRUNCATE metrics_raw, rollup_1min, rollup_1hour, rollup_dirty, series, metrics, counters, leases, job_runs"
+        )
     store = make_store(database, ManualClock(1_750_000_000_000 // DAY * DAY + 12 * HOUR))
     await store.watermark(store.clock.now_ms - HOUR)
     await store.ingest.start()

@@ -67,7 +67,9 @@ async def _views_are_the_raw_truth(store: Store) -> None:
 async def _emptied(database: Database) -> None:
     """A database of its own for each example would cost more than the example."""
     async with database.connection() as connection:
-        await connection.execute("TRUNCATE metrics_raw, rollup_1min, rollup_1hour, rollup_dirty, series, metrics, leases, job_runs")
+        await connection.execute(
+            "TRUNCATE metrics_raw, rollup_1min, rollup_1hour, rollup_dirty, series, metrics, counters, leases, job_runs"
+        )
         await connection.execute("UPDATE retention_horizons SET horizon = to_timestamp(0)")
 
 

@@ -20,7 +20,9 @@ from dashapp.database.pool import Connection, Database
 from dashapp.metrics.clock import DAY, Clock, system_clock
 
 RAW, MINUTES, HOURS = "metrics_raw", "rollup_1min", "rollup_1hour"
-PARENTS = (RAW, MINUTES, HOURS)
+INCREASE_MINUTES, INCREASE_HOURS = "rollup_increase_1min", "rollup_increase_1hour"
+INCREASES = (INCREASE_MINUTES, INCREASE_HOURS)
+PARENTS = (RAW, MINUTES, HOURS, *INCREASES)
 #: Days that the job makes ahead, besides today.
 AHEAD_DAYS = 2
 #: Days older than this share a partition with their month.
@@ -64,21 +66,22 @@ def _planned(parent: str, day_ms: int, now_ms: int, standing: list[Partition]) -
     day = from_ms(day_ms)
     month, after = _month(day)
     lower, upper = to_ms(month), to_ms(after)
-    old = parent == HOURS or upper < now_ms - _DAILY_DAYS * DAY
+    old = parent in (HOURS, INCREASE_HOURS) or upper < now_ms - _DAILY_DAYS * DAY
     if old and not any(part.parent == parent and part.lower_ms < upper and lower < part.upper_ms for part in standing):
         return Partition(parent, f"{parent}_{month:%Y%m}", lower, upper)
     return Partition(parent, f"{parent}_{day:%Y%m%d}", day_ms, day_ms + DAY)
 
 
-async def make(connection: Connection, days: Iterable[int], now_ms: int) -> None:
-    """Make what is missing for these days (Unix ms of their midnights), on all three levels, in this transaction.
+async def make(connection: Connection, days: Iterable[int], now_ms: int, parents: Iterable[str] = PARENTS) -> None:
+    """Make what is missing for these days (Unix ms of their midnights), on all levels, in this transaction.
 
     A partition is attached instead of made in place: attaching lets readers and writers of the parent go on.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    standing = await partitions_of(connection)
+    parents = tuple(parents)
+    standing = await partitions_of(connection, parents)
     for day in sorted(set(days)):
-        for parent in PARENTS:
+        for parent in parents:
             if any(part.parent == parent and part.lower_ms <= day < part.upper_ms for part in standing):
                 continue
             part = _planned(parent, day, now_ms, standing)

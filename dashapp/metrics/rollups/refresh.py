@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString, cast
@@ -24,6 +25,7 @@ from dashapp.database.leases import Lease, LeaseLost
 from dashapp.database.pool import Connection, Database, StatementTimeout
 from dashapp.metrics.clock import HISTORY_MS, HOUR, MINUTE, RECENT_MS, Clock, floor_to, system_clock
 from dashapp.metrics.rollups import dirty
+from dashapp.metrics.rollups.increase import Increases
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,11 @@ class _Work:
     dirty_minutes: _Ids = field(default_factory=_no_ids)
     pair_series: _Ids = field(default_factory=_no_ids)
     pair_hours: _Ids = field(default_factory=_no_ids)
+    #: Whether there are counters, whose increases are kept too.
+    counters: bool = False
+    #: (series, hour) of counters of which only the increases are missing.
+    due_series: _Ids = field(default_factory=_no_ids)
+    due_hours: _Ids = field(default_factory=_no_ids)
 
     def hours_touched(self) -> list[int]:
         """Every hour in which a series that fails would miss something."""
@@ -70,6 +77,7 @@ class Refresh:
 
     def __init__(self, database: Database, lease: Lease, *, clock: Clock = system_clock) -> None:
         self.database, self.lease, self.clock = database, lease, clock
+        self.increases = Increases(clock)
         self.window_ms = _WINDOW_MS
         #: Series that can't be rolled up, and why. They are computed apart from the others.
         self.faulty: dict[int, str] = {}
@@ -110,6 +118,7 @@ class Refresh:
         async with self.database.connection() as connection:
             work, target = await self._due(connection)
             rows = await self._take_dirty(connection, work)
+            pending = await self._take_counters(connection, work)
             faults: dict[int, str] = {}
             late = [_no_ids()]
             for low, high in await self._ranges(connection):
@@ -126,7 +135,7 @@ class Refresh:
             # Held by ingest before. Who holds one still, raises it when it commits, and that is after this commit.
             async with self.database.connection() as connection:
                 await _raise_generations(connection, changed, raised)
-        return work.minutes_to < target or rows >= DIRTY_HOURS_A_STEP
+        return work.minutes_to < target or rows >= DIRTY_HOURS_A_STEP or pending
 
     async def _due(self, connection: Connection) -> tuple[_Work, int]:
         """The work but for dirty rows, and where the watermark of minutes should stand (Unix ms)."""
@@ -156,6 +165,15 @@ class Refresh:
             work.pair_series, work.pair_hours = row["series"][kept], row["hours"][kept]
         return int(row["rows"])
 
+    async def _take_counters(self, connection: Connection, work: _Work) -> bool:
+        """What is due of counters, into `work`; True where more is."""
+        due = await self.increases.take(connection, work.raw_horizon, work.minutes_to, DIRTY_HOURS_A_STEP)
+        work.counters, work.due_series, work.due_hours = due.counters, due.series, due.hours
+        if work.counters:
+            days = [*work.hours_touched(), *work.pair_hours.tolist(), *work.due_hours.tolist()]
+            await self.increases.make_room(connection, days)
+        return due.more
+
     async def _ranges(self, connection: Connection) -> list[tuple[int, int]]:
         """All series as ranges of ids, with each known faulty one by itself."""
         row = await (await connection.execute(_SQL["series_beyond"])).fetchone()
@@ -177,33 +195,50 @@ class Refresh:
         return np.concatenate([left, await self._apply(connection, work, middle, high, faults)])
 
     async def _compute(self, connection: Connection, work: _Work, low: int, high: int) -> _Ids:
+        late = await self._write(connection, _SQL, work, work.pair_series, work.pair_hours, low, high)
+        if work.counters:
+            pair_series = np.concatenate([work.pair_series, work.due_series])
+            pair_hours = np.concatenate([work.pair_hours, work.due_hours])
+            late += await self._write(connection, self.increases.statements, work, pair_series, pair_hours, low, high)
+        return np.unique(np.concatenate([_no_ids(), *late]))
+
+    async def _write(
+        self, connection: Connection, statements: Mapping[str, LiteralString], work: _Work, pair_series: _Ids, pair_hours: _Ids,
+        low: int, high: int,
+    ) -> list[_Ids]:  # fmt: skip
+        """Write both levels of one kind of rollup. Ids that changed late."""
         series: dict[str, object] = {"low": low, "high": high}
         start = max(work.minutes_from, work.raw_horizon)
         if start < work.minutes_to:
-            await connection.execute(_SQL["minutes_of_range"], series | {"from": from_ms(start), "to": from_ms(work.minutes_to)})
+            await connection.execute(
+                statements["minutes_of_range"], series | {"from": from_ms(start), "to": from_ms(work.minutes_to)}
+            )
         late: list[tuple[_Ids, _Ids]] = []
         if work.dirty_minutes.size:
             values = series | {"minutes": dirty.moments(work.dirty_minutes)}
-            late += await _changed(connection, _SQL["minutes_of_minutes"], values)
-        inside = (work.pair_series >= low) & (work.pair_series < high)
+            late += await _changed(connection, statements["minutes_of_minutes"], values)
+        inside = (pair_series >= low) & (pair_series < high)
         if inside.any():
             values = series | {
-                "series": work.pair_series[inside], "hours": dirty.moments(work.pair_hours[inside]), "to": from_ms(work.minutes_to),
+                "series": pair_series[inside], "hours": dirty.moments(pair_hours[inside]), "to": from_ms(work.minutes_to),
             }  # fmt: skip
-            late += await _changed(connection, _SQL["minutes_of_hours"], values)
+            late += await _changed(connection, statements["minutes_of_hours"], values)
         start = max(work.hours_from, work.raw_horizon)
         if start < work.hours_to:
-            await connection.execute(_SQL["hours_of_range"], series | {"from": from_ms(start), "to": from_ms(work.hours_to)})
+            await connection.execute(statements["hours_of_range"], series | {"from": from_ms(start), "to": from_ms(work.hours_to)})
         for ids, hours in late:
             passed = hours < work.hours_from
             if passed.any():
-                await connection.execute(_SQL["hours_of_hours"], {"series": ids[passed], "hours": dirty.moments(hours[passed])})
-        return np.unique(np.concatenate([_no_ids(), *(ids for ids, _ in late)]))
+                await connection.execute(
+                    statements["hours_of_hours"], {"series": ids[passed], "hours": dirty.moments(hours[passed])}
+                )
+        return [ids for ids, _ in late]
 
     async def _set_aside(self, connection: Connection, work: _Work, faults: dict[int, str]) -> None:
         """Leave what faulty series miss as dirty rows, so that it is made up for once their samples are corrected."""
         for series, reason in faults.items():
             hours = {*work.hours_touched(), *work.pair_hours[work.pair_series == series].tolist()}
+            hours |= {*work.due_hours[work.due_series == series].tolist()}
             marked = np.array(sorted(hours), np.int64)
             await dirty.mark_hours(connection, np.full(marked.size, series), marked)
             if series not in self.faulty:

@@ -22,13 +22,14 @@ from dashapp.database import sql
 from dashapp.database.leases import Lease
 from dashapp.database.pool import Connection, Database
 from dashapp.metrics.clock import DAY, Clock, floor_to, system_clock
-from dashapp.metrics.rollups.partitions import HOURS, MINUTES, RAW, Partition, partitions_of
+from dashapp.metrics.rollups.partitions import HOURS, INCREASE_HOURS, INCREASE_MINUTES, MINUTES, RAW, Partition, partitions_of
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _SQL = sql.load("dashapp.metrics.rollups", "retention.sql")
-_PARENT = {"raw": RAW, "1min": MINUTES, "1hour": HOURS}
+#: Which level's horizon rules a table.
+_LEVEL = {RAW: "raw", MINUTES: "1min", INCREASE_MINUTES: "1min", HOURS: "1hour", INCREASE_HOURS: "1hour"}
 #: How often a lock is tried for. Each try waits at most a second: a drop that queues behind a long query blocks all ingest.
 _TRIES = 4
 _SERIES_A_STEP = 20_000
@@ -90,9 +91,9 @@ class Retention:
         """
         async with self.database.connection() as connection:
             cursor = await connection.execute("SELECT level, horizon FROM retention_horizons")
-            horizons = {_PARENT[str(row["level"])]: to_ms(cast(datetime, row["horizon"])) for row in await cursor.fetchall()}
+            horizons = {str(row["level"]): to_ms(cast(datetime, row["horizon"])) for row in await cursor.fetchall()}
             standing = await partitions_of(connection)
-        old = [part for part in standing if part.upper_ms <= horizons[part.parent]]
+        old = [part for part in standing if part.upper_ms <= horizons[_LEVEL[part.parent]]]
         return [part.name for part in old if await self._patiently(partial(self._drop, part))]
 
     async def _drop(self, part: Partition) -> None:
