@@ -1,51 +1,40 @@
-"""Dashboards as YAML files: the API's own models with its camelCase keys."""
+"""Files of dashboards, and the examples that `dashapp up` loads."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import yaml
-from pydantic import ValidationError
-
-from dashapp.contract.base import from_pydantic
-from dashapp.contract.dashboards import Dashboard, DashboardRequest
+from dashapp.contract import documents
+from dashapp.contract.dashboards import Dashboard
+from dashapp.contract.documents import DashboardDocument
 from dashapp.dashboards import layout
-from dashapp.dashboards.store import Dashboards
 from dashapp.errors import ValidationFailed
+
+if TYPE_CHECKING:
+    from dashapp.dashboards.store import Dashboards
 
 log = logging.getLogger(__name__)
 
 
-def parse(text: str, name: str) -> DashboardRequest:
+def parse(text: str, name: str) -> DashboardDocument:
     """The dashboard that a YAML text defines; `name` is the file's, for messages.
 
     Raises:
-        ValidationFailed: it is no YAML or no dashboard; the sentence names file and field.
+        ValidationFailed: it is no YAML, no dashboard, or has more panels than the grid; the sentence names file and field.
     """
+    document = documents.parse(text, name)
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f", line {where.line + 1}" if where else ""
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise ValidationFailed(f"{name}{line}: no valid YAML ({problem}).", details={"body": str(problem)}) from None
-    if not isinstance(document, dict):
-        raise ValidationFailed(f"{name}: a dashboard's file is a mapping with name and panels.", details={"body": "no mapping"})
-    try:
-        request = DashboardRequest.model_validate(document)
-        layout.arranged(request.panels)
-    except ValidationError as error:
-        failure = from_pydantic(error)
-        raise ValidationFailed(f"{name}: {failure}", details=failure.details) from None
+        layout.arranged(document.panels)
     except ValidationFailed as failure:
         raise ValidationFailed(f"{name}: {failure}", details=failure.details) from None
-    return request
+    return document
 
 
-def read_file(path: Path) -> DashboardRequest:
+def read_file(path: Path) -> DashboardDocument:
     """The dashboard that a file defines.
 
     Raises:

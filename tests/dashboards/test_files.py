@@ -36,16 +36,19 @@ def test_reads_the_apis_models() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (GOOD.replace("percent", "parsec"), r"host\.yaml: panels\.0\.options\.unit: "),
-        (GOOD.replace("isPublic", "public"), r"host\.yaml: public: Extra"),
-        (GOOD.replace("query: system.load", "query: system load"), r"host\.yaml: panels\.1\.query: "),
-        ('name: "a\\0b"', r"host\.yaml: name: text holds no NUL"),
-        ("name: [", r"host\.yaml, line 1: no valid YAML"),
-        ("name: x\n\tpanels: []", r"host\.yaml, line 2: no valid YAML"),
-        ("- a", r"host\.yaml: a dashboard's file is a mapping"),
+        (GOOD.replace("percent", "parsec"), r"host\.yaml:8: panels\.0\.options\.unit: "),
+        (GOOD.replace("isPublic", "public"), r"host\.yaml:3: public: Extra"),
+        (GOOD.replace("query: system.load", "query: system load"), r"host\.yaml:10: panels\.1\.query: "),
+        ('name: "a\\0b"', r"host\.yaml:1: name: text holds no NUL"),
+        ("name: [", r"host\.yaml:\d: no valid YAML"),
+        ("name: x\n\tpanels: []", r"host\.yaml:2: no valid YAML"),
+        ("- a", r"host\.yaml:1: a dashboard's file is a mapping"),
         ("", r"host\.yaml: a dashboard's file is a mapping"),
-        ("!!python/object/apply:os.system ['true']", r"host\.yaml, line 1: no valid YAML"),
+        ("!!python/object/apply:os.system ['true']", r"host\.yaml:1: no valid YAML"),
         ("[" * 5000, r"host\.yaml.*: no valid YAML"),
+        (GOOD.replace("    type: area\n", ""), r"host\.yaml:5: panels\.0\.type: Field required"),
+        (GOOD.replace("w: 12", "w: 13"), r"host\.yaml:9: panels\.0\.position\.w: "),
+        (GOOD + "name: again\n", r"host\.yaml:11: name comes twice"),
         ("name: 2024-99-99", r"host\.yaml"),
     ],
 )
@@ -83,7 +86,7 @@ async def test_a_broken_example_is_logged_and_left_out(
     (tmp_path / "good.yaml").write_text("name: Good")
     with caplog.at_level(logging.ERROR):
         assert [d.name for d in await load_examples(store, owner, tmp_path)] == ["Good"]
-    assert "bad.yaml: colour" in caplog.text
+    assert "bad.yaml:2: colour" in caplog.text
     (tmp_path / "bad.yaml").write_text("name: x")
     assert [d.name for d in await load_examples(store, owner, tmp_path)] == ["x"], "once mended it is loaded"
 
