@@ -42,6 +42,8 @@ MOST_TOKENS = 100
 WRITE_EVERY = timedelta(minutes=1)
 #: The token that `dashapp up` makes for its own agent.
 AGENT_TOKEN_NAME = "this host"
+#: The token that `dashapp up` makes for the client and the commands of whoever may read its data directory.
+LOCAL_TOKEN_NAME = "local tools"
 _LONGEST_USER_AGENT = 300
 
 _email: TypeAdapter[str] = TypeAdapter(Email)
@@ -310,6 +312,11 @@ class Accounts:
         token = await self._add_token(user, TokenRequest(name=AGENT_TOKEN_NAME, scope="ingest"), replace=True)
         return token.token
 
+    async def local_token(self, user: User) -> str:
+        """A fresh token for the tools on this machine, in place of the one that an earlier start made."""
+        token = await self._add_token(user, TokenRequest(name=LOCAL_TOKEN_NAME, scope="write"), replace=True)
+        return token.token
+
     async def _add_token(self, user: User, request: TokenRequest, *, replace: bool) -> NewToken:
         token = new_token()
         valid = None if request.expires_in_days is None else timedelta(days=request.expires_in_days)
@@ -320,7 +327,7 @@ class Accounts:
         try:
             async with self._database.connection() as connection:
                 if replace:
-                    await connection.execute(self._sql["delete_ingest_tokens_named"], values)
+                    await connection.execute(self._sql["delete_tokens_named"], values)
                 count = await (await connection.execute(self._sql["count_tokens"], values)).fetchone()
                 if count and int(str(count["n"])) >= MOST_TOKENS:
                     raise Conflict(f"{user.email} has {MOST_TOKENS} tokens already; revoke some first.")

@@ -85,8 +85,8 @@ ORDER BY created_at DESC, id
 -- name: delete_token
 DELETE FROM tokens WHERE id = %(id)s AND user_id = %(user_id)s RETURNING name
 
--- name: delete_ingest_tokens_named
-DELETE FROM tokens WHERE user_id = %(user_id)s AND name = %(name)s AND scope = 'ingest'
+-- name: delete_tokens_named
+DELETE FROM tokens WHERE user_id = %(user_id)s AND name = %(name)s AND scope = %(scope)s
 
 -- name: token_user
 WITH used AS (

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from dashapp.accounts.permissions import require, require_scope
+from dashapp.api import body as bodies
 from dashapp.api.answers import Data, PageMeta, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
 from dashapp.contract.base import Model
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardSummary, DashboardUpdate, Panel, PanelDefinition
+from dashapp.contract.documents import document_of, dump
+from dashapp.dashboards.files import read_text
+from dashapp.errors import PayloadTooLarge
 
 router = APIRouter(prefix="/dashboards", tags=["Dashboards"], route_class=SignedInRoute)
+
+
+#: Bytes of a dashboard's file: a hundred panels with twenty queries each have less.
+_LARGEST_FILE = 1024 * 1024
+_YAML = {"application/yaml": {"schema": {"type": "string", "description": "docs/dashboard.schema.json describes it."}}}
+_YAML_BODY = {"requestBody": {"required": True, "content": _YAML}}
 
 
 class DashboardPage(Model):
@@ -42,6 +53,38 @@ async def create_dashboard(actor: Signed, body: DashboardRequest, services: Part
     """Make a dashboard. Panels without a position are put in rows below the others."""
     require(actor, "dashboard.create")
     return data(await services.dashboards.create(actor.user.id, body), status=201)
+
+
+@router.post("/import", response_model=Data[Dashboard], responses={"201": {"model": Data[Dashboard]}}, openapi_extra=_YAML_BODY)
+async def import_dashboard(
+    request: Request,
+    actor: Signed,
+    services: Parts,
+    file: Annotated[str, Query(max_length=255, description="The file's name, for messages.")] = "dashboard.yaml",
+    version: Annotated[int | None, Query(description="The dashboard's version that this change was made on.")] = None,
+) -> Response:
+    """Make a dashboard what a YAML text says: that of its `id`, else your own of its `name`, else a new one (201).
+    Panels that are still meant keep their ids."""
+    require(actor, "dashboard.create")
+    raw = await bodies.read(request)
+    if len(raw) > _LARGEST_FILE:
+        raise PayloadTooLarge("A dashboard's file is at most 1 MiB.")
+    document = await asyncio.to_thread(read_text, raw, file)
+    known = await services.dashboards.meant_by(document, actor.user.id)
+    if known is None:
+        return data(await services.dashboards.create(actor.user.id, document), status=201)
+    require(actor, "dashboard.change", known)
+    return data(await services.dashboards.replace(known.id, document, version))
+
+
+@router.get("/{dashboard_id}/definition", response_class=Response, responses={"200": {"content": _YAML}})
+async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """The dashboard as YAML, as `POST /dashboards/import` takes it."""
+    require_scope(actor, "dashboard.read")
+    dashboard = await services.dashboards.get(dashboard_id)
+    require(actor, "dashboard.read", dashboard)
+    text = await asyncio.to_thread(dump, document_of(dashboard))
+    return Response(text, media_type="application/yaml", headers={"ETag": f'"{dashboard.version}"'})
 
 
 @router.get("/{dashboard_id}", response_model=Data[Dashboard])

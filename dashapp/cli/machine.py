@@ -20,6 +20,7 @@ import typer
 from dashapp import __version__
 from dashapp.agent.catalog import CATALOG
 from dashapp.cli.ending import run, terminable
+from dashapp.client import local as local_tools
 from dashapp.dashboards.files import load_examples
 from dashapp.database import migrate
 from dashapp.database.embedded import EmbeddedPostgres
@@ -78,6 +79,7 @@ class Machine:
         self.settings = settings
         self._with_agent, self._open_browser = agent, open_browser
         self._agent: subprocess.Popen[bytes] | None = None
+        self._local_token = ""
         self._home, self._link_token, self._agent_token, self._tier, self._storage = "/", "", "", "", ""
 
     def run(self) -> None:
@@ -92,6 +94,7 @@ class Machine:
             try:
                 run(self._serve(database, listener))
             finally:
+                local_tools.forget(self.settings.data_dir)
                 self._stop_agent()
                 typer.echo("dashapp has stopped; its data stays where it is.")
 
@@ -115,6 +118,7 @@ class Machine:
             # Nothing is older than this start: a short range shows the first samples as they come.
             self._home += quote("?from=now-15m&refresh=1s")
         self._link_token = await services.accounts.signin_link(admin.id)
+        self._local_token = await services.accounts.local_token(admin)
         if self._with_agent:
             self._agent_token = await services.accounts.agent_token(admin)
         async with services.database.connection() as connection:
@@ -124,6 +128,8 @@ class Machine:
     async def _started(self, port: int) -> None:
         name = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
         local = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        local_tools.write(self.settings.data_dir, local, self._local_token)
         base = self.settings.base_url.rstrip("/") or local
         link = f"{base}/signin?token={self._link_token}&next={self._home}"
         typer.echo(

@@ -6,6 +6,7 @@ is wrong. Both are made from the models: an option added there is read and writt
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -54,10 +55,10 @@ def _definition(panel: Panel) -> PanelDefinition:
 class _Dumper(yaml.SafeDumper):
     """Lists indented below their key, as people write them."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, False)
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
 
@@ -82,14 +83,14 @@ def _sorted_tags(value: Any) -> Any:
 
 def _plain(panel: PanelDefinition) -> dict[str, Any]:
     """A panel's mapping: its options as far as they aren't defaults, its position whole."""
-    written = panel.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    written: dict[str, Any] = panel.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return {**_sorted_tags(written), "position": panel.position.model_dump(mode="json", by_alias=True)}
 
 
 def plain(document: DashboardRequest) -> dict[str, Any]:
     """The document as plain mappings and lists in writing order; panels by their places, top left first."""
-    written = document.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"panels"})
-    first = {key: written.pop(key) for key in ("name", "id") if key in written}
+    written: dict[str, Any] = document.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"panels"})
+    first: dict[str, Any] = {key: written.pop(key) for key in ("name", "id") if key in written}
     panels = [_plain(panel) for panel in document.panels]
     panels.sort(key=lambda panel: (panel["position"]["y"], panel["position"]["x"], json.dumps(panel)))
     return {**first, **written, "panels": panels} if panels else {**first, **written}
@@ -102,6 +103,7 @@ def _shape(node: yaml.Node, depth: int) -> int:
     if isinstance(node, yaml.MappingNode):
         length = sum(_shape(key, depth + 1) + _shape(value, depth + 1) + 2 for key, value in node.value)
     else:
+        assert isinstance(node, yaml.SequenceNode)
         length = sum(_shape(value, depth + 1) + 2 for value in node.value)
     # The dashboard, its list of panels and each panel are always spread out.
     node.flow_style = depth > 2 and 2 * depth + length < _SHORT
@@ -110,7 +112,7 @@ def _shape(node: yaml.Node, depth: int) -> int:
 
 def dump(document: DashboardRequest) -> str:
     """The document's one YAML text."""
-    dumper = _Dumper("", sort_keys=False)  # only to represent
+    dumper = _Dumper(io.StringIO(), sort_keys=False)  # only to represent
     node = dumper.represent_data(plain(document))
     _shape(node, 0)
     return str(yaml.serialize(node, Dumper=_Dumper, allow_unicode=True, width=sys.maxsize))

@@ -41,11 +41,22 @@ def read_file(path: Path) -> DashboardDocument:
         ValidationFailed: the file can't be read, or see `parse`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise ValidationFailed(f"{path.name}: can't be read ({reason}).") from None
-    return parse(text, path.name)
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ValidationFailed(f"{path.name}: can't be read ({error.strerror}).") from None
+    return read_text(raw, path.name)
+
+
+def read_text(raw: bytes, name: str) -> DashboardDocument:
+    """The dashboard that a file's bytes define.
+
+    Raises:
+        ValidationFailed: they are no UTF-8, or see `parse`.
+    """
+    try:
+        return parse(raw.decode("utf-8-sig"), name)
+    except UnicodeDecodeError:
+        raise ValidationFailed(f"{name}: can't be read (no UTF-8 text).", details={"body": "no UTF-8 text"}) from None
 
 
 def files_in(directory: Path) -> list[Path]:

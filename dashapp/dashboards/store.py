@@ -7,7 +7,7 @@ the same words as what is hidden there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from dashapp.contract.dashboards import (
     PanelUpdate,
     Position,
 )
+from dashapp.contract.documents import DashboardDocument
 from dashapp.dashboards import layout
 from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
 from dashapp.database.audit import record
@@ -112,6 +113,51 @@ class Dashboards:
                 changed = [*given, *(["layout"] if update.layout is not None else [])]
                 await record(connection, "dashboard.change", dashboard_id, dashboard.name, changed=changed)
             return dashboard
+
+    async def meant_by(self, document: DashboardDocument, user_id: UUID) -> Dashboard | None:
+        """The stored dashboard that a file is about: by its id, else the user's own one of that name. None if there is none.
+
+        Raises:
+            Conflict: the user has several of that name.
+        """
+        async with self._database.connection() as connection:
+            if document.id is not None:
+                row = await (await connection.execute(self._sql["dashboard"], {"id": document.id})).fetchone()
+                ids = [document.id] if row else []
+            else:
+                values = {"owner_id": user_id, "name": document.name}
+                rows = await (await connection.execute(self._sql["own_dashboards_named"], values)).fetchall()
+                ids = [UUID(str(row["id"])) for row in rows]
+            if len(ids) > 1:
+                listed = ", ".join(str(known) for known in ids)
+                raise Conflict(
+                    f"You have several dashboards named {document.name!r}; say in the file which is meant, id: {listed}."
+                )
+            return await self._get(connection, ids[0]) if ids else None
+
+    async def replace(self, dashboard_id: UUID, document: DashboardRequest, version: int | None = None) -> Dashboard:
+        """Make the dashboard what `document` says, in one transaction. Panels that are still meant keep their ids.
+
+        Raises:
+            Conflict: `version` is stale; nothing has changed.
+            ValidationFailed: there are too many panels.
+        """
+        positions = layout.arranged(document.panels)
+        async with self._database.connection() as connection:
+            await self._lock(connection, dashboard_id, version)
+            rows = await self._panels(connection, dashboard_id)
+            wanted = [_columns(dashboard_id, *panel) for panel in zip(document.panels, positions, strict=True)]
+            kept = matched(rows, wanted)
+            for row in rows:
+                if row["id"] not in kept:
+                    await connection.execute(self._sql["delete_panel"], {"id": row["id"]})
+            for panel_id, columns in zip(kept, wanted, strict=True):
+                name = "add_panel" if panel_id is None else "change_panel"
+                await connection.execute(self._sql[name], {**columns, "id": panel_id})
+            values = document.model_dump(include={"name", "description", "is_public"})
+            await connection.execute(self._sql["change_dashboard"], values | {"id": dashboard_id})
+            await record(connection, "dashboard.change", dashboard_id, document.name, changed=["import"])
+            return await self._get(connection, dashboard_id)
 
     async def delete(self, dashboard_id: UUID) -> None:
         async with self._database.connection() as connection:
@@ -218,10 +264,13 @@ class Dashboards:
     async def _create(self, connection: Connection, owner_id: UUID, request: DashboardRequest) -> Dashboard:
         positions = layout.arranged(request.panels)
         values = request.model_dump(include={"name", "description", "is_public"}) | {"owner_id": owner_id}
+        values["id"] = request.id if isinstance(request, DashboardDocument) else None
         try:
             row = await (await connection.execute(self._sql["add_dashboard"], values)).fetchone()
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
+        except pg.UniqueViolation:
+            raise Conflict(f"There is a dashboard with the id {values['id']} already; take the id out to make another.") from None
         assert row is not None
         dashboard_id = UUID(str(row["id"]))
         rows = [_columns(dashboard_id, *panel) for panel in zip(request.panels, positions, strict=True)]
@@ -246,6 +295,23 @@ def _json(options: PanelOptions) -> Jsonb:
 def _columns(dashboard_id: UUID, definition: PanelDefinition, position: Position) -> dict[str, Any]:
     values = definition.model_dump(include={"title", "type", "query"}) | position.model_dump(include={"x", "y", "w", "h"})
     return values | {"dashboard_id": dashboard_id, "options": _json(definition.options)}
+
+
+def matched(rows: Sequence[Row], wanted: Sequence[dict[str, Any]]) -> list[UUID | None]:
+    """For each wanted panel the id of the stored one that becomes it: the same one, one moved, one of the same title."""
+    keys: tuple[Callable[[Mapping[str, Any]], object], ...] = (
+        lambda panel: (panel["title"], panel["type"], panel["query"], panel["x"], panel["y"]),
+        lambda panel: (panel["title"], panel["type"], panel["query"]),
+        lambda panel: panel["title"],
+    )
+    left = {UUID(str(row["id"])): row for row in rows}
+    found: list[UUID | None] = [None] * len(wanted)
+    for key in keys:
+        for index, panel in enumerate(wanted):
+            if found[index] is None:
+                found[index] = next((known for known, row in left.items() if key(row) == key(panel)), None)
+                left.pop(found[index] or UUID(int=0), None)
+    return found
 
 
 def _check_layout(items: Sequence[LayoutItem], titles: dict[UUID, str]) -> None:

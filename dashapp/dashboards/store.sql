@@ -25,9 +25,12 @@ SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHE
 SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHERE id = %(id)s
 
 -- name: add_dashboard
-INSERT INTO dashboards (name, description, owner_id, is_public)
-VALUES (%(name)s, %(description)s, %(owner_id)s, %(is_public)s)
+INSERT INTO dashboards (id, name, description, owner_id, is_public)
+VALUES (coalesce(%(id)s, gen_random_uuid()), %(name)s, %(description)s, %(owner_id)s, %(is_public)s)
 RETURNING id
+
+-- name: own_dashboards_named
+SELECT id FROM dashboards WHERE owner_id = %(owner_id)s AND name = %(name)s ORDER BY created_at, id
 
 -- name: change_dashboard
 -- What isn't given stays; whatever changes raises the version.

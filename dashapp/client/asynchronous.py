@@ -1,0 +1,299 @@
+"""`AsyncClient`: all that the client does, written once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+import orjson
+
+from dashapp.client import tables
+from dashapp.client.points import Batch, Columns
+from dashapp.client.transport import Transport, failure
+from dashapp.client.where import find
+from dashapp.contract.dashboards import Dashboard, DashboardSummary
+from dashapp.contract.metrics import MetricInfo
+from dashapp.contract.timerange import TimeRange, from_ms, to_ms
+from dashapp.errors import DashappError, ValidationFailed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A point in time: a datetime (naive is UTC), ISO 8601, or ``now-6h``.
+Moment = datetime | str
+_POINT = re.compile(r"^(?:body\.)?points\.(\d+)(?:\.(.*))?$")
+#: Requests under way at once when points are pushed.
+_AT_ONCE = 4
+
+
+def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[str, str]:
+    if last is not None and (start is not None or end is not None):
+        raise ValidationFailed("last: a range is either `last` or `start` and `end`, not both.")
+
+    def text(moment: Moment) -> str:
+        return from_ms(to_ms(moment)).isoformat() if isinstance(moment, datetime) else moment
+
+    if last is None and start is None:
+        last = "1h"
+    wanted = TimeRange(f"now-{last}", "now") if last is not None else TimeRange(text(start or ""), text(end or "now"))
+    # The last moment is included: `end` is exclusive on the wire.
+    start_ms, end_ms = wanted.resolve(int(time.time() * 1000) + 1)
+    return {"start": from_ms(start_ms).isoformat(), "end": from_ms(end_ms).isoformat()}
+
+
+class RefusedPoints(ValidationFailed):
+    """The server refuses some of the points."""
+
+    def __init__(self, batch: Batch, cause: DashappError) -> None:
+        #: Row to reason.
+        self.rows: dict[int, str] = {}
+        for path, reason in cause.details.items():
+            if (place := _POINT.match(path)) and int(place[1]) < batch.rows.size:
+                field = f"{place[2]}: " if place[2] else ""
+                self.rows.setdefault(int(batch.rows[int(place[1])]), f"{field}{reason}")
+        super().__init__(str(cause), details=cause.details)
+
+
+def _refused_rows(rows: Mapping[int, str]) -> ValidationFailed:
+    """The first row in the sentence, up to 100 in `details`."""
+    first = min(rows)
+    more = f" (and {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+    details = {f"row {row}": rows[row] for row in sorted(rows)[:100]}
+    return ValidationFailed(f"row {first}: {rows[first].rstrip('.')}{more}.", details=details)
+
+
+class AsyncAlerts:
+    """Alert rules."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list(self) -> list[dict[str, Any]]:
+        """All rules with their present state, as the API answers them."""
+        rules: list[dict[str, Any]] = await self._transport.data("GET", "/alerts")
+        return rules
+
+    async def backtest(
+        self, rule: Mapping[str, Any], *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
+    ) -> dict[str, Any]:
+        """What `rule` would have done over a range: how often it had fired, when, and on which values.
+
+        Args:
+            rule: as ``POST /alerts`` takes it, e.g. ``{"name": "hot", "query": "cpu.usage", "condition": "gt",
+                "threshold": 90, "duration": "5 minutes", "groupBy": ["host"]}``.
+        """
+        answer: dict[str, Any] = await self._transport.data(
+            "POST", "/alerts/backtest", json={"rule": dict(rule), **_range(last, start, end)}
+        )
+        return answer
+
+
+class AsyncClient:
+    """A dashapp, seen from a program. Made by `connect_async`; close it, or use it in ``async with``.
+
+    All methods raise one of `dashapp.errors`, with the sentence that the API answers.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 60.0, patience_s: float = 30.0) -> None:
+        self._transport = Transport(url, token, timeout_s=timeout_s, patience_s=patience_s)
+        #: Where the server is.
+        self.url = url
+        #: Alert rules and backtests.
+        self.alerts = AsyncAlerts(self._transport)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.url}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    # -- metrics -----------------------------------------------------------------------------------------------
+
+    async def metrics(self, part: str = "", *, limit: int = 1000) -> list[MetricInfo]:
+        """The metrics whose name contains `part`, with type, unit and description as far as they are known."""
+        found = await self._transport.data("GET", "/metrics", params={"q": part, "limit": limit})
+        return [MetricInfo.model_validate(metric) for metric in found]
+
+    async def tags(self, name: str) -> dict[str, list[str]]:
+        """The values of each of a metric's tags."""
+        found: dict[str, list[str]] = await self._transport.data("GET", f"/metrics/{name}/tags")
+        return found
+
+    async def query(
+        self,
+        query: str,
+        *,
+        last: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        by: str | Sequence[str] = (),
+        step: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        aggregation: str | None = None,
+        function: str | None = None,
+        max_points: int | None = None,
+    ) -> pd.DataFrame:
+        """A metric's samples as a table: rows are bucket starts (UTC), a column a series, NaN where a bucket is empty.
+
+        Args:
+            query: the metric's name.
+            last: the range that ends now, such as ``6h``; the last hour where no range is given.
+            start, end: the range otherwise; `end` is exclusive, and now when missing.
+            by: one series for each combination of these tags. One tag names the columns by its values, several make a
+                MultiIndex.
+            step: bucket width such as ``1m``; follows the range when missing.
+            tags: only series with all of these.
+            aggregation: avg (default), min, max, sum or count.
+            function: rate, increase or delta, of each series before the aggregation.
+            max_points: bounds the rows where `step` is missing; 1 000 unless given.
+
+        Returns:
+            A DataFrame whose ``attrs`` hold ``query`` and the answer's ``meta`` (``step``, ``coveredStart``, ``partial`` …).
+        """
+        keys = [by] if isinstance(by, str) else list(by)
+        optional: dict[str, Any] = {"aggregation": aggregation, "function": function, "step": step, "maxPoints": max_points}
+        item: dict[str, Any] = {"id": "q", "query": query, "tags": dict(tags or {}), "groupBy": keys, **_range(last, start, end)}
+        item |= {key: value for key, value in optional.items() if value is not None}
+        tables.needed("pandas", "A table")
+        accept = {"Accept": f"{tables.ARROW}, application/json;q=0.5"} if tables.has_arrow() else {}
+        answer = await self._transport.send("POST", "/query/batch", json={"queries": [item]}, headers=accept)
+        if answer.headers.get("content-type", "").startswith(tables.ARROW):
+            return await asyncio.to_thread(tables.from_arrow, answer.content, query, keys)
+        frame = orjson.loads(answer.content)["data"]["q"]
+        if "error" in frame:
+            raise failure(frame)
+        return await asyncio.to_thread(tables.from_json, frame, query, keys)
+
+    async def push(
+        self, table: pd.DataFrame | pd.Series[Any], *, name: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> int:
+        """Write a table's samples; answers how many. The same samples again change nothing, so a push may be repeated.
+
+        Args:
+            table: **wide**: rows are times, each column a metric; with `name` each column is a series of that metric,
+                and the columns' level names are its tags, as `query` answers them. **long**: columns ``name``, ``value``,
+                ``timestamp`` (or times as the index); all others are tags. Times without a zone are UTC. NaN is no sample.
+            tags: for all samples.
+
+        Raises:
+            ValidationFailed: some rows can't be samples. Nothing has been sent where the contract refuses them; where
+                only the server does, what was sent before stays, and the mended table may be pushed again whole.
+        """
+        columns = await asyncio.to_thread(tables.to_columns, table, name, dict(tags or {}))
+        if problems := columns.problems():
+            raise _refused_rows({int(columns.rows[at]): text for at, text in problems.items()})
+        try:
+            return await self.send(columns)
+        except RefusedPoints as error:
+            if not error.rows:
+                raise
+            raise _refused_rows(error.rows) from None
+
+    async def send(self, columns: Columns) -> int:
+        """Send samples in requests of 1 000, a few at a time; answers how many the server has.
+
+        Raises:
+            RefusedPoints: the server refuses some; the batches before theirs are stored.
+        """
+        sent = 0
+        under_way: set[asyncio.Task[int]] = set()
+        try:
+            for batch in columns.batches():
+                if len(under_way) >= _AT_ONCE:
+                    done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                    sent += sum(task.result() for task in done)
+                under_way.add(asyncio.create_task(self._post(batch)))
+            for task in list(under_way):
+                sent += await task
+            return sent
+        finally:
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _post(self, batch: Batch) -> int:
+        try:
+            answer = await self._transport.data("POST", "/metrics", content=batch.body)
+        except ValidationFailed as error:
+            raise RefusedPoints(batch, error) from None
+        return int(answer["accepted"])
+
+    # -- dashboards --------------------------------------------------------------------------------------------
+
+    async def dashboards(self) -> list[DashboardSummary]:
+        """The dashboards that you may see, by name."""
+        found: list[DashboardSummary] = []
+        page, total = 1, 1
+        while len(found) < total:
+            answer = await self._transport.send("GET", "/dashboards", params={"page": page, "pageSize": 200})
+            body = orjson.loads(answer.content)
+            rows = [DashboardSummary.model_validate(row) for row in body["data"]]
+            found += rows
+            page, total = page + 1, body["meta"]["total"] if rows else 0
+        return found
+
+    async def dashboard(self, which: str | UUID) -> Dashboard:
+        """One dashboard with its panels, by id or by name."""
+        return Dashboard.model_validate(await self._transport.data("GET", f"/dashboards/{await self._id(which)}"))
+
+    async def definition(self, which: str | UUID) -> str:
+        """A dashboard as YAML, by id or by name."""
+        return (await self._transport.send("GET", f"/dashboards/{await self._id(which)}/definition")).text
+
+    async def put_dashboard(self, definition: Any, *, file: str = "dashboard.yaml", version: int | None = None) -> Dashboard:
+        """Make or change a dashboard: that of the definition's id, else your own of its name, else a new one.
+
+        Args:
+            definition: YAML text, or what has a method ``yaml()``, as `dashapp.build.Dashboard` has.
+            file: its name, for messages.
+            version: the stored dashboard's version that this was made on; another one is refused.
+        """
+        text = definition if isinstance(definition, str) else str(definition.yaml())
+        params: dict[str, Any] = {"file": file} | ({} if version is None else {"version": version})
+        headers = {"Content-Type": "application/yaml"}
+        answer = await self._transport.data("POST", "/dashboards/import", content=text.encode(), params=params, headers=headers)
+        return Dashboard.model_validate(answer)
+
+    async def delete_dashboard(self, which: str | UUID) -> None:
+        """Delete a dashboard, by id or by name."""
+        await self._transport.send("DELETE", f"/dashboards/{await self._id(which)}")
+
+    async def _id(self, which: str | UUID) -> UUID:
+        if isinstance(which, UUID):
+            return which
+        try:
+            return UUID(which)
+        except ValueError:
+            ids = [dashboard.id for dashboard in await self.dashboards() if dashboard.name == which]
+        if len(ids) != 1:
+            known = "no dashboard" if not ids else f"{len(ids)} dashboards; take the id of one"
+            raise ValidationFailed(f"{which!r} names {known}.")
+        return ids[0]
+
+
+def connect_async(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    data_dir: Path | str | None = None,
+    timeout_s: float = 60.0,
+    patience_s: float = 30.0,
+) -> AsyncClient:
+    """A client of the server at `url`; see `dashapp.connect`."""
+    return AsyncClient(*find(url, token, data_dir), timeout_s=timeout_s, patience_s=patience_s)
+
+
+__all__ = ["AsyncAlerts", "AsyncClient", "Moment", "RefusedPoints", "connect_async"]

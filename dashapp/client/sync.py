@@ -1,0 +1,158 @@
+"""`Client`: `AsyncClient` for programs without an event loop, and for notebooks, whose loop is taken.
+
+Each call runs in an event loop of the client's own, in a thread of its own, and waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import UUID
+
+from dashapp.client.asynchronous import AsyncClient, Moment
+from dashapp.client.where import find
+from dashapp.contract.dashboards import Dashboard, DashboardSummary
+from dashapp.contract.metrics import MetricInfo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+_Call = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+async def _await(work: Coroutine[Any, Any, T]) -> T:
+    return await work
+
+
+class Alerts:
+    """Alert rules."""
+
+    def __init__(self, client: AsyncClient, call: _Call) -> None:
+        self._client, self._call = client, call
+
+    def list(self) -> list[dict[str, Any]]:
+        """All rules with their present state, as the API answers them."""
+        rules: list[dict[str, Any]] = self._call(self._client.alerts.list())
+        return rules
+
+    def backtest(
+        self, rule: Mapping[str, Any], *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
+    ) -> dict[str, Any]:
+        """What `rule` would have done over a range; see `AsyncAlerts.backtest`."""
+        answer: dict[str, Any] = self._call(self._client.alerts.backtest(rule, last=last, start=start, end=end))
+        return answer
+
+
+class Client:
+    """A dashapp, seen from a program or a notebook. Made by `dashapp.connect`; close it, or use it in ``with``.
+
+    All methods raise one of `dashapp.errors`, with the sentence that the API answers.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 60.0, patience_s: float = 30.0) -> None:
+        from anyio.from_thread import start_blocking_portal
+
+        stack = contextlib.ExitStack()
+        portal = stack.enter_context(start_blocking_portal("asyncio", name="dashapp-client"))
+        self._client = portal.call(lambda: AsyncClient(url, token, timeout_s=timeout_s, patience_s=patience_s))
+        stack.callback(portal.call, self._client.close)
+        self._run: _Call = lambda work: portal.call(_await, work)
+        self._finish = weakref.finalize(self, stack.close)
+        #: Where the server is.
+        self.url = url
+        #: Alert rules and backtests.
+        self.alerts = Alerts(self._client, self._run)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.url}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._finish()
+
+    def metrics(self, part: str = "", *, limit: int = 1000) -> list[MetricInfo]:
+        """The metrics whose name contains `part`, with type, unit and description as far as they are known."""
+        found: list[MetricInfo] = self._run(self._client.metrics(part, limit=limit))
+        return found
+
+    def tags(self, name: str) -> dict[str, list[str]]:
+        """The values of each of a metric's tags."""
+        found: dict[str, list[str]] = self._run(self._client.tags(name))
+        return found
+
+    def query(
+        self,
+        query: str,
+        *,
+        last: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        by: str | Sequence[str] = (),
+        step: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        aggregation: str | None = None,
+        function: str | None = None,
+        max_points: int | None = None,
+    ) -> pd.DataFrame:
+        table: pd.DataFrame = self._run(
+            self._client.query(
+                query, last=last, start=start, end=end, by=by, step=step, tags=tags,
+                aggregation=aggregation, function=function, max_points=max_points,
+            )
+        )  # fmt: skip
+        return table
+
+    query.__doc__ = AsyncClient.query.__doc__
+
+    def push(self, table: pd.DataFrame | pd.Series[Any], *, name: str | None = None, tags: Mapping[str, str] | None = None) -> int:
+        stored: int = self._run(self._client.push(table, name=name, tags=tags))
+        return stored
+
+    push.__doc__ = AsyncClient.push.__doc__
+
+    def dashboards(self) -> list[DashboardSummary]:
+        """The dashboards that you may see, by name."""
+        found: list[DashboardSummary] = self._run(self._client.dashboards())
+        return found
+
+    def dashboard(self, which: str | UUID) -> Dashboard:
+        """One dashboard with its panels, by id or by name."""
+        found: Dashboard = self._run(self._client.dashboard(which))
+        return found
+
+    def definition(self, which: str | UUID) -> str:
+        """A dashboard as YAML, by id or by name."""
+        text: str = self._run(self._client.definition(which))
+        return text
+
+    def put_dashboard(self, definition: Any, *, file: str = "dashboard.yaml", version: int | None = None) -> Dashboard:
+        stored: Dashboard = self._run(self._client.put_dashboard(definition, file=file, version=version))
+        return stored
+
+    put_dashboard.__doc__ = AsyncClient.put_dashboard.__doc__
+
+    def delete_dashboard(self, which: str | UUID) -> None:
+        """Delete a dashboard, by id or by name."""
+        self._run(self._client.delete_dashboard(which))
+
+
+def connect(
+    url: str | None = None,
+    token: str | None = None,
+    *,
+    data_dir: Path | str | None = None,
+    timeout_s: float = 60.0,
+    patience_s: float = 30.0,
+) -> Client:
+    """A client; see `dashapp.connect`."""
+    return Client(*find(url, token, data_dir), timeout_s=timeout_s, patience_s=patience_s)
