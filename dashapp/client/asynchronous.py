@@ -18,6 +18,7 @@ from dashapp.client import tables
 from dashapp.client.points import Batch, Columns
 from dashapp.client.transport import Transport, failure
 from dashapp.client.where import find
+from dashapp.contract.accounts import User
 from dashapp.contract.dashboards import Dashboard, DashboardSummary
 from dashapp.contract.metrics import MetricInfo
 from dashapp.contract.timerange import TimeRange, from_ms, to_ms
@@ -121,6 +122,10 @@ class AsyncClient:
         await self._transport.close()
 
     # -- metrics -----------------------------------------------------------------------------------------------
+
+    async def me(self) -> User:
+        """Who the token acts for."""
+        return User.model_validate(await self._transport.data("GET", "/auth/me"))
 
     async def metrics(self, part: str = "", *, limit: int = 1000) -> list[MetricInfo]:
         """The metrics whose name contains `part`, with type, unit and description as far as they are known."""

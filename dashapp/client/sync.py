@@ -15,6 +15,7 @@ from uuid import UUID
 
 from dashapp.client.asynchronous import AsyncClient, Moment
 from dashapp.client.where import find
+from dashapp.contract.accounts import User
 from dashapp.contract.dashboards import Dashboard, DashboardSummary
 from dashapp.contract.metrics import MetricInfo
 
@@ -79,6 +80,11 @@ class Client:
 
     def close(self) -> None:
         self._finish()
+
+    def me(self) -> User:
+        """Who the token acts for."""
+        user: User = self._run(self._client.me())
+        return user
 
     def metrics(self, part: str = "", *, limit: int = 1000) -> list[MetricInfo]:
         """The metrics whose name contains `part`, with type, unit and description as far as they are known."""

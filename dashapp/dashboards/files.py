@@ -59,6 +59,15 @@ def read_text(raw: bytes, name: str) -> DashboardDocument:
         raise ValidationFailed(f"{name}: can't be read (no UTF-8 text).", details={"body": "no UTF-8 text"}) from None
 
 
+def placed(document: DashboardDocument) -> DashboardDocument:
+    """The document with the positions that its panels get where they name none."""
+    panels = [
+        panel.model_copy(update={"position": position})
+        for panel, position in zip(document.panels, layout.arranged(document.panels), strict=True)
+    ]
+    return document.model_copy(update={"panels": panels})
+
+
 def files_in(directory: Path) -> list[Path]:
     """The dashboards' files of a directory, by name."""
     return sorted(path for path in directory.glob("*.y*ml") if path.suffix in (".yaml", ".yml"))

@@ -1,0 +1,157 @@
+"""``dashapp dashboards``: dashboards as files, between a folder and a server."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashapp.cli.where import ServerDataDir, ServerToken, ServerUrl
+from dashapp.errors import StartupError, ValidationFailed
+
+if TYPE_CHECKING:
+    from dashapp.client import Client
+    from dashapp.contract.dashboards import DashboardSummary
+    from dashapp.contract.documents import DashboardDocument
+
+app = typer.Typer(help="Dashboards as YAML files.", no_args_is_help=True)
+
+
+@app.callback()
+def _dashboards() -> None:
+    """Dashboards as YAML files."""
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    document: DashboardDocument
+
+    def text(self, stored: DashboardSummary | None) -> str:
+        """Its canonical text, with the id of the stored dashboard that it is about."""
+        from dashapp.contract.documents import dump
+
+        return dump(self.document if stored is None else self.document.model_copy(update={"id": stored.id}))
+
+
+def _read(paths: Iterable[Path]) -> list[_File]:
+    """
+    Raises:
+        ValidationFailed: files are wrong, all of which are named, or two are about one dashboard.
+    """
+    from dashapp.dashboards.files import placed, read_file
+
+    files: list[_File] = []
+    wrong: list[str] = []
+    for path in paths:
+        try:
+            files.append(_File(path, placed(read_file(path))))
+        except ValidationFailed as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValidationFailed("\n".join(wrong))
+    seen: dict[object, Path] = {}
+    for file in files:
+        key = file.document.id or file.document.name
+        if key in seen:
+            raise ValidationFailed(f"{seen[key].name} and {file.path.name} are the same dashboard, {key}; take one away.")
+        seen[key] = file.path
+    return files
+
+
+def _stored(client: Client, file: DashboardDocument, known: list[DashboardSummary]) -> DashboardSummary | None:
+    """The stored dashboard that a file is about, as the server would judge."""
+    if file.id is not None:
+        return next((dashboard for dashboard in known if dashboard.id == file.id), None)
+    named = [dashboard for dashboard in known if dashboard.name == file.name and dashboard.owner_id == client.me().id]
+    if len(named) > 1:
+        ids = ", ".join(str(dashboard.id) for dashboard in named)
+        raise ValidationFailed(f"You have several dashboards named {file.name!r}; say in the file which is meant, id: {ids}.")
+    return named[0] if named else None
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60] or "dashboard"
+
+
+def _free(directory: Path, name: str, taken: set[Path]) -> Path:
+    numbers = (f"{_slug(name)}{'' if number == 1 else f'-{number}'}.yaml" for number in range(1, 100_000))
+    return next(path for file in numbers if (path := directory / file) not in taken and not path.exists())
+
+
+@app.command("pull")
+def pull(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made if there is none.")],
+    url: ServerUrl = None,
+    token: ServerToken = None,
+    data_dir: ServerDataDir = None,
+) -> None:
+    """Write all dashboards that you may see as YAML files. A file that says the same already is left as it is."""
+    from dashapp.client import connect
+    from dashapp.dashboards.files import files_in
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"{directory} can't be made ({error.strerror}).") from None
+    files = _read(files_in(directory))
+    taken: set[Path] = set()
+    with connect(url, token, data_dir=data_dir) as client:
+        known = client.dashboards()
+        about = {stored.id: file for file in files if (stored := _stored(client, file.document, known))}
+        for dashboard in known:
+            text = client.definition(dashboard.id)
+            file = about.get(dashboard.id)
+            path = file.path if file else _free(directory, dashboard.name, taken)
+            taken.add(path)
+            if file and file.text(dashboard) == text:
+                typer.echo(f"{path}: unchanged")
+                continue
+            path.write_text(text, encoding="utf-8")
+            typer.echo(f"{path}: {'changed' if file else 'new'}")
+
+
+@app.command("push")
+def push(
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the files, or one file.")],
+    url: ServerUrl = None,
+    token: ServerToken = None,
+    data_dir: ServerDataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+) -> None:
+    """Make the server's dashboards what the files say. Nothing is sent unless all files are right; nothing is deleted."""
+    from dashapp.client import connect
+    from dashapp.dashboards.files import files_in
+
+    if not source.exists():
+        raise StartupError(f"there is no {source}.")
+    files = _read(files_in(source) if source.is_dir() else [source])
+    if not files:
+        typer.echo(f"{source} holds no .yaml files.")
+    with connect(url, token, data_dir=data_dir) as client:
+        known = client.dashboards()
+        for file in files:
+            stored = _stored(client, file.document, known)
+            before, after = client.definition(stored.id) if stored else "", file.text(stored)
+            if before == after:
+                typer.echo(f"{file.path}: unchanged")
+            elif dry_run:
+                name = f"{stored.name} (version {stored.version})" if stored else "nothing"
+                diff = difflib.unified_diff(before.splitlines(), after.splitlines(), f"stored: {name}", str(file.path), lineterm="")
+                typer.echo("\n".join(diff))
+            else:
+                client.put_dashboard(after, file=file.path.name, version=stored.version if stored else None)
+                typer.echo(f"{file.path}: {'changed' if stored else 'made'}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of these files, for editors."""
+    from dashapp.contract import documents
+
+    typer.echo(documents.schema(), nl=False)
