@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -119,3 +120,14 @@ def up(data_dir: Path, *arguments: str, **options: Any) -> Iterator[Dashapp]:
     finally:
         if server.process.poll() is None:
             server.stop()
+
+
+@contextmanager
+def up_anywhere(*arguments: str, **options: Any) -> Iterator[tuple[Dashapp, Path]]:
+    """The same in a fresh directory that root's database user can enter, and that directory; for tools that find it there."""
+    with tempfile.TemporaryDirectory(prefix="dashapp-up-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with up(directory, *arguments, **options) as server:
+            until((directory / "local.json").exists, "the word that dashapp leaves for this machine's tools")
+            yield server, directory

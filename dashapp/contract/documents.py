@@ -22,6 +22,7 @@ from dashapp.errors import Conflict, ValidationFailed
 
 #: Characters that a mapping or list on one line may have; beyond, its entries get a line each.
 _SHORT = 110
+_ODD_BREAKS = frozenset("\r\x85\u2028\u2029")
 
 
 class DashboardDocument(DashboardRequest):
@@ -63,7 +64,9 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # YAML knows more line breaks than one; only escaped they survive.
+    style = '"' if _ODD_BREAKS & set(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _number(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
