@@ -42,8 +42,9 @@ prometheus: $(VENV)/.dev
 bench: $(VENV)/.bench ## Measure, beside peers in the same run
 	$(BIN)/python -m benchmarks
 
-openapi: $(VENV)/.dev ## Write docs/openapi.json anew
+openapi: $(VENV)/.dev ## Write docs/openapi.json and docs/dashboard.schema.json anew
 	$(BIN)/python -m dashapp.api.openapi > docs/openapi.json
+	$(BIN)/python -m dashapp.contract.documents > docs/dashboard.schema.json
 
 constraints: ## Pin what a fresh installation of everything resolves to
 	@fresh=$$(mktemp -d) && $(PYTHON) -m venv $$fresh && $$fresh/bin/python -m pip -q install -e '.[dev,notebooks,bench]' \
