@@ -25,9 +25,7 @@ ServerUrl = Annotated[
 ServerToken = Annotated[
     str | None, typer.Option("--token", envvar="DASHAPP_TOKEN", help="An API token for it.", show_default=False)
 ]
-ServerDataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Of the dashapp running here.", show_default=False)
-]
+ServerDataDir = Annotated[Path | None, typer.Option("--data-dir", help="Of the dashapp running here.", show_default=False)]
 Host = Annotated[str | None, typer.Option("--host", help="Address to serve on; 127.0.0.1 unless set.", show_default=False)]
 Port = Annotated[int | None, typer.Option("--port", help="Port to serve on; 5006 unless set.", show_default=False)]
 

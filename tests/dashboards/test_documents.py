@@ -22,8 +22,9 @@ _names = st.sampled_from(["cpu.usage", "y", "null", "on", "_1e3"])
 _numbers = st.none() | st.floats(-1e6, 1e6) | st.integers(-(10**18), 10**18).map(float)
 _tags = st.dictionaries(_names, _texts, max_size=3)
 _queries = st.builds(PanelQuery, query=_names, tags=_tags, group_by=st.lists(_names, max_size=2), alias=st.none() | _texts)
+_thresholds = st.builds(Thresholds, warning=_numbers, critical=_numbers)
 _options = st.builds(
-    PanelOptions, unit=st.sampled_from(["", "percent", "bytes/s"]), thresholds=st.builds(Thresholds, warning=_numbers, critical=_numbers),
+    PanelOptions, unit=st.sampled_from(["", "percent", "bytes/s"]), thresholds=_thresholds,
     step=st.none() | st.sampled_from([1000, 60_000, 3_600_000]), stack=st.booleans(), tags=_tags, alias=st.none() | _texts,
     queries=st.lists(_queries, max_size=2), limit=st.none() | st.integers(1, 100),
 )  # fmt: skip
