@@ -62,6 +62,8 @@ class EmbeddedPostgres:
         self.cluster = self.data_dir / "postgres"
         self.log = self.data_dir / "postgres.log"
         self._lock: int | None = None
+        #: The server, where this object started it.
+        self._process: subprocess.Popen[bytes] | None = None
         self._user = _system_user() if os.geteuid() == 0 else None
 
     @property
@@ -100,9 +102,7 @@ class EmbeddedPostgres:
             if not (self.cluster / "PG_VERSION").exists():
                 self._initdb()
             self._check_version()
-            if self.pid is None:
-                self._spawn()
-            self._wait_until_ready()
+            self._bring_up()
             self._make_database()
         except BaseException:
             self.stop()
@@ -114,9 +114,7 @@ class EmbeddedPostgres:
         Raises:
             StartupError: it doesn't start.
         """
-        if self.pid is None:
-            self._spawn()
-        self._wait_until_ready()
+        self._bring_up()
 
     def stop(self) -> None:
         """Stop the server cleanly (a fast shutdown: running transactions roll back, committed data is safe)."""
@@ -231,12 +229,21 @@ class EmbeddedPostgres:
 
     # -- running -----------------------------------------------------------------------------------------------
 
-    def _spawn(self) -> None:
+    def _bring_up(self) -> None:
+        """Start the server unless it runs, and wait for it."""
+        size = self.log.stat().st_size
+        if self.pid is None:
+            if self._process is not None:
+                self._process.poll()  # a dead child that nobody asked about holds its number, and PostgreSQL believes that it lives
+            self._process = self._spawn()
+        self._wait_until_ready(size)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         options = self._options | {"unix_socket_directories": str(self.socket_dir)}
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with self.log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal must reach dashapp, which then stops it in order.
-            subprocess.Popen(
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(self._installation() / "bin" / "postgres"), "-D", str(self.cluster), *flags],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -245,22 +252,27 @@ class EmbeddedPostgres:
                 cwd="/",
                 **self._identity(),
             )  # type: ignore[call-overload]
+        return process
 
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, size: int) -> None:
+        """`size` is where the lines of this start begin in the log."""
         deadline = time.monotonic() + _START_SECONDS
         failure: Exception | None = None
-        size = self.log.stat().st_size
         while time.monotonic() < deadline:
             try:
                 psycopg.connect(self.url.replace("/dashapp?", "/postgres?"), connect_timeout=5).close()
                 return
             except psycopg.OperationalError as error:
                 failure = error
-            with self.log.open(errors="replace") as log:
-                log.seek(size)
-                fatal = [line for line in log if "FATAL:" in line and "starting up" not in line]
-            if fatal and self.pid is None:
-                raise StartupError(f"PostgreSQL doesn't start: {fatal[-1].split('FATAL:')[1].strip()} (see {self.log}).")
+            # Lines of backends whose server was killed may lie among the new server's: only its own end says that it failed.
+            ended = self.pid is None if self._process is None else self._process.poll() is not None
+            if ended:
+                with self.log.open(errors="replace") as log:
+                    log.seek(size)
+                    fatal = [line.split("FATAL:")[1].strip() for line in log if "FATAL:" in line and "starting up" not in line] or [
+                        "it ended without a word"
+                    ]
+                raise StartupError(f"PostgreSQL doesn't start: {fatal[-1]} (see {self.log}).")
             # PostgreSQL notifies nobody but a service manager. This runs before there is a loop, or in a thread.
             time.sleep(0.02)
         raise StartupError(f"PostgreSQL doesn't answer after {_START_SECONDS} s ({failure}); see {self.log}.")
