@@ -48,6 +48,7 @@ def create_api(services: Services | None) -> FastAPI:
         root_path_in_servers=False, generate_unique_id_function=_operation_id,
     )  # fmt: skip
     app.state.services = services
+    app.state.routers = ROUTERS
     app.add_middleware(Guard)
     errors.install(app)
     for router in ROUTERS:

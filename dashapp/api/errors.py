@@ -12,6 +12,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from dashapp.contract.base import Model, validation_failed
@@ -74,16 +75,26 @@ async def _on_dashapp_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     errors = cast(RequestValidationError, error).errors()
-    if all(part["loc"][0] == "path" for part in errors):
-        return respond(NotFound())  # an id that can't be one names nothing
+    if any(part["loc"][0] == "path" for part in errors):
+        return respond(NotFound())  # an id that can't be one names nothing, whatever else is wrong
     return respond(validation_failed({**part, "loc": part["loc"][1:]} for part in errors if part["loc"][0] != "path"))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     error = cast(HTTPException, error)
     code = _HTTP_CODES.get(error.status_code, "INTERNAL_ERROR" if error.status_code >= 500 else "VALIDATION_ERROR")
     sentence = _HTTP_SENTENCES.get(error.status_code, str(error.detail))
-    return _response(error.status_code, {"error": sentence, "code": code}, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return _response(error.status_code, {"error": sentence, "code": code}, headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What this address takes. The framework names the methods of one of its routes only."""
+    routers = request.app.state.routers
+    found = (route for router in routers for route in router.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in found for method in route.methods}
 
 
 def internal_error(scope: Scope) -> Response:

@@ -30,7 +30,7 @@ _FAILURES = {
     "503": "UNAVAILABLE: the database is away; with `Retry-After`.",
 }
 #: Parts of the paths whose changes may meet another's.
-_VERSIONED = ("dashboard", "panel", "alerts/{rule_id}")
+_CONFLICTING = ("dashboard", "panel", "alerts", "users", "tokens")
 _PUBLIC = {("/auth/login", "post"), ("/auth/logout", "post")}
 
 
@@ -39,7 +39,8 @@ def _failures(path: str, method: str, takes_body: bool) -> dict[str, Any]:
     if (path, method) != ("/auth/logout", "post"):
         codes |= {"401", "403"}
     codes |= {"404"} if "{" in path else set()
-    codes |= {"409"} if method in ("put", "post") and any(part in path for part in _VERSIONED) else set()
+    codes |= {"409"} if method in ("put", "post") and any(part in path for part in _CONFLICTING) else set()
+    codes |= {"409"} if method == "delete" and "/users" in path else set()
     schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
     return {code: {"description": _FAILURES[code], "content": schema} for code in sorted(codes)}
 

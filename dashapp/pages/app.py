@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from dashapp.errors import DashappError
 from dashapp.pages import account, dashboard, home, signin
@@ -42,6 +42,9 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
 
 
 def _message(request: Request, status: int, sentence: str, retry_after: int | None) -> Response:
+    if request.url.path.startswith("/api/"):
+        # What no route of the API takes, such as a path with a line break in it, is still asked by a program.
+        return JSONResponse({"error": "There is nothing at this address.", "code": "NOT_FOUND"}, 404)
     response = page(
         "message.html", status, theme=request.cookies.get("dashapp_theme"), title=_TITLES.get(status, "Something went wrong"),
         sentence=sentence[:1].upper() + sentence[1:], retry=status == 503,
