@@ -43,7 +43,11 @@ ACTORS = ("anonymous", "viewer", "editor", "owner", "admin", "ingest", "read", "
 _TWICE = ("{dashboard_id}", "{panel_id}")
 _API = "/api/v1"
 #: Bodies that aren't JSON: a remote write of nothing (packed), a line.
-RAW = {f"{_API}/write": b"\x00", f"{_API}/influx/write": b"room,room=hall temperature=19"}
+RAW = {
+    f"{_API}/write": b"\x00",
+    f"{_API}/influx/write": b"room,room=hall temperature=19",
+    f"{_API}/dashboards/import": b"name: Imported\n",
+}
 
 
 def routes(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

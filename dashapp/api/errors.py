@@ -93,8 +93,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> set[str]:
     """What this address takes. The framework names the methods of one of its routes only."""
     routers = request.app.state.routers
-    found = (route for router in routers for route in router.routes if route.matches(request.scope)[0] is not Match.NONE)
-    return {method for route in found for method in route.methods}
+    found = [route for router in routers for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    own = [route for route in found if "{" not in route.path]
+    return {method for route in own or found for method in route.methods}
 
 
 def internal_error(scope: Scope) -> Response:
