@@ -13,6 +13,7 @@ import pytest
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from dashapp.database.pool import Database
+from tests.timescale import Timescale
 
 _numbers = itertools.count(1)
 
@@ -28,6 +29,17 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         # Every database of the tests is a copy of one that is migrated once.
         migrate(server.url)
         yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[Timescale]:
+    """TimescaleDB with a migrated database. It is one for all tests: `Timescale.empty` it first."""
+    server = Timescale()
+    try:
+        migrate(server.url)
+        yield server
+    finally:
         server.stop()
 
 

@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from dashapp.database import tier
 from dashapp.errors import StartupError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -88,11 +89,15 @@ def check(url: str) -> str | None:
     Raises:
         StartupError: the database can't be reached, or is of a newer dashapp.
     """
-    revision = current(url)
+    engine, connection = _connect(url)
+    with connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+        problem = tier.problem(connection)
+    engine.dispose()
     _refuse_newer(revision)
     if revision != head():
         return f"the database's schema is {revision or 'empty'} and this dashapp needs {head()}; run `dashapp migrate`."
-    return None
+    return problem
 
 
 def _refuse_newer(revision: str | None) -> None:
@@ -107,12 +112,14 @@ def migrate(url: str) -> str:
     """Bring the schema to the newest revision and return it.
 
     Raises:
-        StartupError: the database can't be reached, or is of a newer dashapp.
+        StartupError: the database can't be reached, is of a newer dashapp, or no longer fits its storage tier.
     """
     engine, connection = _connect(url)
     with connection, connection.begin():
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         _refuse_newer(MigrationContext.configure(connection).get_current_revision())
+        if problem := tier.problem(connection):
+            raise StartupError(problem)
         command.upgrade(_config(connection), "head")
     engine.dispose()
     return head()

@@ -42,6 +42,8 @@ class Database:
     def __init__(self, url: str, *, size: int = 8) -> None:
         self.url = url
         self._breaker = Breaker()
+        #: The storage tier, once `dashapp.database.tier.tier_of` has asked for it.
+        self.tier: str | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             open=False,
@@ -93,3 +95,18 @@ class Database:
             raise
         finally:
             self._breaker.leave(trying)
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[Connection]:
+        """A connection in no transaction, for procedures that make their own.
+
+        Raises:
+            Unavailable, StatementTimeout: as `connection`.
+        """
+        async with self.connection() as connection:
+            await connection.set_autocommit(True)
+            try:
+                yield connection
+            finally:
+                if not connection.closed:
+                    await connection.set_autocommit(False)

@@ -1,7 +1,9 @@
 -- name: horizon
 -- Holds off the job that advances the horizon or deletes series until this transaction has ended. The row is written
--- anew whenever series were deleted, so that its xmin tells whether remembered ids still stand.
-SELECT horizon, xmin::text AS epoch FROM retention_horizons WHERE level = 'raw' FOR SHARE
+-- anew whenever series were deleted, so that its xmin tells whether remembered ids still stand. Sets the transaction up as
+-- well: TimescaleDB would refuse to correct many series in a compressed chunk. Elsewhere the setting means nothing.
+SELECT horizon, xmin::text AS epoch, set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+FROM retention_horizons WHERE level = 'raw' FOR SHARE
 
 -- name: upsert
 INSERT INTO metrics_raw (series_id, time, value)

@@ -12,13 +12,21 @@ from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.contract.timerange import from_ms
 from dashapp.database.pool import Database
+from dashapp.database.tier import POSTGRES, TIMESCALEDB
 from dashapp.metrics.catalog import Catalog
 from dashapp.metrics.clock import system_clock
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
 from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.settings import Settings
+from tests.conftest import make_database
 from tests.metrics.model import ManualClock
+from tests.timescale import Timescale
+
+#: Marks of tests that run on both tiers, and of those that are about one tier's means.
+both_tiers = pytest.mark.tiers(POSTGRES, TIMESCALEDB)
+postgres_only = pytest.mark.tiers(POSTGRES)
+timescaledb_only = pytest.mark.tiers(TIMESCALEDB)
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
@@ -65,6 +73,35 @@ def make_store(database: Database, clock: ManualClock, **settings: object) -> St
         database, chosen, clock, Ingest(database, chosen, clock=clock), Reader(database, chosen, clock=clock),
         StorageJobs(database, chosen, clock=clock), Catalog(database),
     )  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests run on the tiers that they, or their module, name; on the tier postgres where none is named."""
+    if "tier" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("tiers")
+        metafunc.parametrize("tier", marker.args if marker else [POSTGRES], indirect=True)
+
+
+@pytest.fixture
+def tier(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(tier: str, request: pytest.FixtureRequest) -> str:
+    if tier == POSTGRES:
+        return make_database(request.getfixturevalue("postgres"))
+    server: Timescale = request.getfixturevalue("timescale")
+    server.empty()
+    return server.url
+
+
+@pytest.fixture
+async def database(database_url: str, tier: str) -> AsyncIterator[Database]:
+    database = Database(database_url, size=1 if tier == TIMESCALEDB else 8)
+    await database.open()
+    yield database
+    await database.close()
 
 
 @pytest.fixture

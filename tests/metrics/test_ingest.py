@@ -13,8 +13,10 @@ from dashapp.errors import RateLimited, Unavailable, ValidationFailed
 from dashapp.metrics import batches, ingest
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.series import SeriesIds, canonical, series_key, tags_hash
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, make_store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, make_store, postgres_only
 from tests.metrics.model import ManualClock
+
+pytestmark = both_tiers
 
 
 async def test_the_answer_is_the_number_of_points_and_a_missing_timestamp_is_now(store: Store) -> None:

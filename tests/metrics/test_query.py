@@ -11,7 +11,9 @@ from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics import query
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
+
+pytestmark = both_tiers
 
 
 async def test_an_unknown_metric_gives_an_empty_frame(store: Store) -> None:

@@ -15,8 +15,10 @@ from dashapp.metrics.changes import generations
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.rollups import refresh
 from dashapp.metrics.rollups.jobs import StorageJobs
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
 from tests.metrics.model import Model, assert_frame
+
+pytestmark = both_tiers
 
 
 class HeldIngest(Ingest):

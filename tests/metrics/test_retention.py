@@ -9,8 +9,10 @@ from dashapp.contract.timerange import to_ms
 from dashapp.database.pool import Database
 from dashapp.metrics.clock import system_clock
 from dashapp.metrics.rollups import retention
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, make_store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, make_store, postgres_only
 from tests.metrics.model import ManualClock, Model, assert_frame
+
+pytestmark = both_tiers
 
 
 async def _filled(store: Store) -> tuple[Model, int]:

@@ -15,11 +15,14 @@ from dashapp.contract.timerange import to_ms
 from dashapp.database import sql
 from dashapp.database.leases import Lease, LeaseLost
 from dashapp.database.pool import Database
+from dashapp.database.tier import POSTGRES, TIMESCALEDB, tier_of
 from dashapp.errors import DashappError
 from dashapp.metrics.clock import DAY, Clock, system_clock
+from dashapp.metrics.rollups.aggregates import AggregateRefresh
 from dashapp.metrics.rollups.partitions import Partitions
+from dashapp.metrics.rollups.policies import Policy, policies
 from dashapp.metrics.rollups.refresh import Refresh
-from dashapp.metrics.rollups.retention import Retention
+from dashapp.metrics.rollups.retention import ChunkRetention, Retention
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,6 +31,11 @@ _SQL = sql.load("dashapp.metrics.rollups", "jobs.sql")
 
 JOB = "storage"
 _SERIES_JOB = "storage.series"
+#: What does the work on each tier.
+_WORKERS: dict[str, tuple[type[Refresh], type[Retention]]] = {
+    POSTGRES: (Refresh, Retention),
+    TIMESCALEDB: (AggregateRefresh, ChunkRetention),
+}
 #: How long one pass catches up before it lets retention have its turn.
 REFRESH_SECONDS = 20.0
 
@@ -46,6 +54,8 @@ class StorageStatus:
     finished_at: int | None = None
     seconds: float | None = None
     error: str | None = None
+    #: TimescaleDB's own jobs, in the tier ``timescaledb``.
+    policies: list[Policy] = field(default_factory=list)
 
 
 class StorageJobs:
@@ -55,8 +65,13 @@ class StorageJobs:
         self.database, self.settings, self.clock = database, settings, clock
         self.lease = Lease(database, JOB)
         self.partitions = Partitions(database, clock=clock)
-        self.refresh = Refresh(database, self.lease, clock=clock)
-        self.retention = Retention(database, self.lease, settings, clock=clock)
+        self._settle(POSTGRES)
+
+    def _settle(self, tier: str) -> None:
+        refresh, retention = _WORKERS[tier]
+        self._tier = tier
+        self.refresh = refresh(self.database, self.lease, clock=self.clock)
+        self.retention = retention(self.database, self.lease, self.settings, clock=self.clock)
 
     async def tick(self) -> bool:
         """One pass; True where this process leads. What goes wrong is logged and recorded, not raised.
@@ -64,6 +79,8 @@ class StorageJobs:
         Raises:
             Unavailable: the database can't be reached, so that nothing can be recorded either.
         """
+        if (tier := await tier_of(self.database)) != self._tier:
+            self._settle(tier)
         if not await self.lease.renew():
             return False
         began = time.monotonic()
@@ -81,6 +98,7 @@ class StorageJobs:
         return True
 
     async def _pass(self, began: float) -> None:
+        await self.retention.follow()
         await self.partitions.make_ahead()
         while await self.refresh.step():
             await self._renew()
@@ -123,6 +141,7 @@ class StorageJobs:
         Raises:
             Unavailable: the database can't be reached.
         """
+        tier = await tier_of(self.database)
         async with self.database.connection() as connection:
             cursor = await connection.execute("SELECT level, watermark FROM rollup_watermarks")
             watermarks = {str(row["level"]): to_ms(cast(datetime, row["watermark"])) for row in await cursor.fetchall()}
@@ -132,9 +151,10 @@ class StorageJobs:
             dirty = int(str((await cursor.fetchone() or {}).get("dirty", 0)))
             cursor = await connection.execute("SELECT finished_at, seconds, error FROM job_runs WHERE name = %s", (JOB,))
             run = await cursor.fetchone()
+            runs = await policies(connection) if tier == TIMESCALEDB else []
         if run is None:
-            return StorageStatus(watermarks, horizons, dirty)
+            return StorageStatus(watermarks, horizons, dirty, policies=runs)
         return StorageStatus(
             watermarks, horizons, dirty, to_ms(cast(datetime, run["finished_at"])), float(str(run["seconds"])),
-            cast("str | None", run["error"]),
+            cast("str | None", run["error"]), runs,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Range partitions of the tier ``postgres``: made before rows need them, dropped whole when they are too old.
+"""Range partitions: made before rows need them, dropped whole when they are too old.
 
 Raw samples and minutes lie in partitions of a day, hours in partitions of a month. Days that are long past (a backfill
 with retention ``forever``) get one partition for their month. There is no default partition: it would forbid new
@@ -73,12 +73,13 @@ def _planned(parent: str, day_ms: int, now_ms: int, standing: list[Partition]) -
 
 
 async def make(connection: Connection, days: Iterable[int], now_ms: int, parents: Iterable[str] = PARENTS) -> None:
-    """Make what is missing for these days (Unix ms of their midnights), on all levels, in this transaction.
+    """Make what is missing for these days (Unix ms of their midnights), for those `parents` that are partitioned here.
 
     A partition is attached instead of made in place: attaching lets readers and writers of the parent go on.
     """
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-    parents = tuple(parents)
+    cursor = await connection.execute(_SQL["parents"], {"parents": list(parents)})
+    parents = [str(row["parent"]) for row in await cursor.fetchall()]
     standing = await partitions_of(connection, parents)
     for day in sorted(set(days)):
         for parent in parents:

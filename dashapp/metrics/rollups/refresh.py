@@ -1,4 +1,4 @@
-"""Rollups of the tier ``postgres``: 1 minute from raw, 1 hour from minutes, in one transaction a step.
+"""The refresh, and the rollups of the tier ``postgres``: 1 minute from raw, 1 hour from minutes, in one transaction a step.
 
 A step deletes dirty rows, then reads raw (so that a row it deleted is a sample it sees), replaces both levels, and moves
 the watermarks. A writer that commits in between leaves its dirty rows for the next step. Nothing is ever computed where
@@ -37,15 +37,15 @@ DIRTY_HOURS_A_STEP = 2_000
 _WINDOW_MS, _NARROWEST_MS, _WIDEST_MS = HOUR, MINUTE, 24 * HOUR
 _QUICK_SECONDS, _SLOW_SECONDS = 0.5, 3.0
 
-_Ids = NDArray[np.int64]
+Ids = NDArray[np.int64]
 
 
-def _no_ids() -> _Ids:
+def no_ids() -> Ids:
     return np.empty(0, np.int64)
 
 
 @dataclass
-class _Work:
+class Work:
     """What one step computes. Moments are Unix ms; `pairs` are (series, hour)."""
 
     raw_horizon: int
@@ -53,14 +53,14 @@ class _Work:
     minutes_to: int
     hours_from: int
     hours_to: int
-    dirty_minutes: _Ids = field(default_factory=_no_ids)
-    pair_series: _Ids = field(default_factory=_no_ids)
-    pair_hours: _Ids = field(default_factory=_no_ids)
+    dirty_minutes: Ids = field(default_factory=no_ids)
+    pair_series: Ids = field(default_factory=no_ids)
+    pair_hours: Ids = field(default_factory=no_ids)
     #: Whether there are counters, whose increases are kept too.
     counters: bool = False
     #: (series, hour) of counters of which only the increases are missing.
-    due_series: _Ids = field(default_factory=_no_ids)
-    due_hours: _Ids = field(default_factory=_no_ids)
+    due_series: Ids = field(default_factory=no_ids)
+    due_hours: Ids = field(default_factory=no_ids)
 
     def hours_touched(self) -> list[int]:
         """Every hour in which a series that fails would miss something."""
@@ -120,7 +120,7 @@ class Refresh:
             rows = await self._take_dirty(connection, work)
             pending = await self._take_counters(connection, work)
             faults: dict[int, str] = {}
-            late = [_no_ids()]
+            late = [no_ids()]
             for low, high in await self._ranges(connection):
                 late.append(await self._apply(connection, work, low, high, faults))
             await self._set_aside(connection, work, faults)
@@ -128,7 +128,7 @@ class Refresh:
                 _SQL["move_watermarks"], {"minutes": from_ms(work.minutes_to), "hours": from_ms(work.hours_to)}
             )
             changed = np.unique(np.concatenate(late))
-            raised, wanted = await _raise_generations(connection, changed, _no_ids())
+            raised, wanted = await _raise_generations(connection, changed, no_ids())
             await self.lease.check(connection)
         self.faulty = faults
         if raised.size < wanted:
@@ -137,7 +137,7 @@ class Refresh:
                 await _raise_generations(connection, changed, raised)
         return work.minutes_to < target or rows >= DIRTY_HOURS_A_STEP or pending
 
-    async def _due(self, connection: Connection) -> tuple[_Work, int]:
+    async def _due(self, connection: Connection) -> tuple[Work, int]:
         """The work but for dirty rows, and where the watermark of minutes should stand (Unix ms)."""
         cursor = await connection.execute(_SQL["watermarks"])
         marks = {str(row["level"]): to_ms(cast(datetime, row["watermark"])) for row in await cursor.fetchall()}
@@ -149,14 +149,14 @@ class Refresh:
         # Hours follow when late points of theirs come as (series, hour): so the first ten minutes of an hour don't
         # compute the whole last one again and again.
         hours_to = max(marks["1hour"], floor_to(minutes_to - RECENT_MS, HOUR))
-        return _Work(raw_horizon, marks["1min"], minutes_to, marks["1hour"], hours_to), target
+        return Work(raw_horizon, marks["1min"], minutes_to, marks["1hour"], hours_to), target
 
-    async def _take_dirty(self, connection: Connection, work: _Work) -> int:
+    async def _take_dirty(self, connection: Connection, work: Work) -> int:
         """Delete dirty rows into `work`, but for what the watermark hasn't passed; how many (series, hour) rows there were."""
         cursor = await connection.execute(_SQL["take_dirty_minutes"], binary=True)
         row = cast(dict[str, Any], await cursor.fetchone())
         if row["minutes"] is not None:
-            minutes = cast(_Ids, row["minutes"])
+            minutes = cast(Ids, row["minutes"])
             work.dirty_minutes = minutes[(minutes >= work.raw_horizon) & (minutes < work.minutes_from)]
         cursor = await connection.execute(_SQL["take_dirty_hours"], {"limit": DIRTY_HOURS_A_STEP}, binary=True)
         row = cast(dict[str, Any], await cursor.fetchone())
@@ -165,7 +165,7 @@ class Refresh:
             work.pair_series, work.pair_hours = row["series"][kept], row["hours"][kept]
         return int(row["rows"])
 
-    async def _take_counters(self, connection: Connection, work: _Work) -> bool:
+    async def _take_counters(self, connection: Connection, work: Work) -> bool:
         """What is due of counters, into `work`; True where more is."""
         due = await self.increases.take(connection, work.raw_horizon, work.minutes_to, DIRTY_HOURS_A_STEP)
         work.counters, work.due_series, work.due_hours = due.counters, due.series, due.hours
@@ -181,7 +181,7 @@ class Refresh:
         edges = sorted({0, beyond, *self.faulty, *(series + 1 for series in self.faulty)})
         return [(low, high) for low, high in itertools.pairwise(edges) if high <= beyond]
 
-    async def _apply(self, connection: Connection, work: _Work, low: int, high: int, faults: dict[int, str]) -> _Ids:
+    async def _apply(self, connection: Connection, work: Work, low: int, high: int, faults: dict[int, str]) -> Ids:
         """Compute series [low, high); where that fails, halve until the one at fault stands alone. Ids that changed late."""
         try:
             async with connection.transaction():
@@ -189,23 +189,27 @@ class Refresh:
         except psycopg.DataError as error:
             if high - low <= 1:
                 faults[low] = str(error).strip().splitlines()[0]
-                return _no_ids()
+                return no_ids()
         middle = (low + high) // 2
         left = await self._apply(connection, work, low, middle, faults)
         return np.concatenate([left, await self._apply(connection, work, middle, high, faults)])
 
-    async def _compute(self, connection: Connection, work: _Work, low: int, high: int) -> _Ids:
-        late = await self._write(connection, _SQL, work, work.pair_series, work.pair_hours, low, high)
+    async def _compute(self, connection: Connection, work: Work, low: int, high: int) -> Ids:
+        """All that a step writes about series [low, high); ids of those that changed late."""
+        late = await self._roll_up(connection, work, low, high)
         if work.counters:
             pair_series = np.concatenate([work.pair_series, work.due_series])
             pair_hours = np.concatenate([work.pair_hours, work.due_hours])
             late += await self._write(connection, self.increases.statements, work, pair_series, pair_hours, low, high)
-        return np.unique(np.concatenate([_no_ids(), *late]))
+        return np.unique(np.concatenate([no_ids(), *late]))
+
+    async def _roll_up(self, connection: Connection, work: Work, low: int, high: int) -> list[Ids]:
+        return await self._write(connection, _SQL, work, work.pair_series, work.pair_hours, low, high)
 
     async def _write(
-        self, connection: Connection, statements: Mapping[str, LiteralString], work: _Work, pair_series: _Ids, pair_hours: _Ids,
+        self, connection: Connection, statements: Mapping[str, LiteralString], work: Work, pair_series: Ids, pair_hours: Ids,
         low: int, high: int,
-    ) -> list[_Ids]:  # fmt: skip
+    ) -> list[Ids]:  # fmt: skip
         """Write both levels of one kind of rollup. Ids that changed late."""
         series: dict[str, object] = {"low": low, "high": high}
         start = max(work.minutes_from, work.raw_horizon)
@@ -213,7 +217,7 @@ class Refresh:
             await connection.execute(
                 statements["minutes_of_range"], series | {"from": from_ms(start), "to": from_ms(work.minutes_to)}
             )
-        late: list[tuple[_Ids, _Ids]] = []
+        late: list[tuple[Ids, Ids]] = []
         if work.dirty_minutes.size:
             values = series | {"minutes": dirty.moments(work.dirty_minutes)}
             late += await _changed(connection, statements["minutes_of_minutes"], values)
@@ -234,7 +238,7 @@ class Refresh:
                 )
         return [ids for ids, _ in late]
 
-    async def _set_aside(self, connection: Connection, work: _Work, faults: dict[int, str]) -> None:
+    async def _set_aside(self, connection: Connection, work: Work, faults: dict[int, str]) -> None:
         """Leave what faulty series miss as dirty rows, so that it is made up for once their samples are corrected."""
         for series, reason in faults.items():
             hours = {*work.hours_touched(), *work.pair_hours[work.pair_series == series].tolist()}
@@ -250,16 +254,16 @@ class Refresh:
                 faults[series] = self.faulty[series]
 
 
-async def _raise_generations(connection: Connection, series: _Ids, raised: _Ids) -> tuple[_Ids, int]:
+async def _raise_generations(connection: Connection, series: Ids, raised: Ids) -> tuple[Ids, int]:
     """Raise those of the series' metrics but for `raised`; ids of the metrics that were raised, and how many metrics there are."""
     if not series.size:
-        return _no_ids(), 0
+        return no_ids(), 0
     cursor = await connection.execute(_SQL["raise_generations"], {"series": series, "raised": raised}, binary=True)
     row = cast(dict[str, Any], await cursor.fetchone())
-    return _no_ids() if row["raised"] is None else row["raised"], int(row["wanted"])
+    return no_ids() if row["raised"] is None else row["raised"], int(row["wanted"])
 
 
-async def _changed(connection: Connection, statement: LiteralString, values: dict[str, object]) -> list[tuple[_Ids, _Ids]]:
+async def _changed(connection: Connection, statement: LiteralString, values: dict[str, object]) -> list[tuple[Ids, Ids]]:
     """Run one of the statements that answer which (series, hour) changed."""
     cursor = await connection.execute(statement, values, binary=True)
     row = cast(dict[str, Any], await cursor.fetchone())

@@ -1,4 +1,4 @@
-"""Retention of the tier ``postgres``: horizons advance first, then partitions below them are dropped whole.
+"""Retention: horizons advance first, then what lies below them is dropped whole, as partitions or as TimescaleDB's chunks.
 
 Samples are dropped a day after their retention, so that a range of 7 days is whole. Series that have no rows on any
 level any more are deleted, so that those that come and go don't use up ``MAX_SERIES``.
@@ -22,12 +22,14 @@ from dashapp.database import sql
 from dashapp.database.leases import Lease
 from dashapp.database.pool import Connection, Database
 from dashapp.metrics.clock import DAY, Clock, floor_to, system_clock
+from dashapp.metrics.rollups import policies
 from dashapp.metrics.rollups.partitions import HOURS, INCREASE_HOURS, INCREASE_MINUTES, MINUTES, RAW, Partition, partitions_of
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _SQL = sql.load("dashapp.metrics.rollups", "retention.sql")
+_RELATION = {"raw": "metrics_raw", "1min": "metrics_1min", "1hour": "metrics_1hour"}
 #: Which level's horizon rules a table.
 _LEVEL = {RAW: "raw", MINUTES: "1min", INCREASE_MINUTES: "1min", HOURS: "1hour", INCREASE_HOURS: "1hour"}
 #: How often a lock is tried for. Each try waits at most a second: a drop that queues behind a long query blocks all ingest.
@@ -102,6 +104,13 @@ class Retention:
             await connection.execute(compose.SQL("DROP TABLE IF EXISTS {}").format(compose.Identifier(part.name)))
             await self.lease.check(connection)
 
+    async def follow(self) -> None:
+        """Advance the stored horizons to what the database has dropped by itself: in this tier, nothing.
+
+        Raises:
+            LeaseLost, Unavailable
+        """
+
     async def delete_series(self) -> int:
         """Delete series that have no rows on any level and are older than a day; how many.
 
@@ -144,3 +153,44 @@ class Retention:
                 await asyncio.sleep(0.1 * attempt)
         log.warning("retention waits for a lock that a long query holds; the next pass tries again")
         return False
+
+
+class ChunkRetention(Retention):
+    """Retention of the tier ``timescaledb``: chunks, besides the partitions that its other tables have."""
+
+    _adjusted = False
+
+    async def follow(self) -> None:
+        if not self._adjusted:
+            await self._patiently(self._adjust)
+        await self._patiently(self._follow)
+
+    async def _adjust(self) -> None:
+        async with self.database.connection() as connection:
+            await _impatient(connection)
+            await policies.adjust(connection, self.settings)
+            await self.lease.check(connection)
+        self._adjusted = True
+
+    async def _follow(self) -> None:
+        async with self.database.connection() as connection:
+            await _impatient(connection)
+            await policies.follow(connection)
+            await self.lease.check(connection)
+
+    async def drop(self) -> list[str]:
+        dropped = await super().drop()
+        for level, relation in _RELATION.items():
+            await self._patiently(partial(self._drop_chunks, level, relation, dropped))
+        return dropped
+
+    async def _drop_chunks(self, level: str, relation: str, dropped: list[str]) -> None:
+        values = {"level": level, "relation": relation}
+        async with self.database.connection() as connection:
+            await _impatient(connection)
+            row = await (await connection.execute(_SQL["old_chunks"], values)).fetchone()
+            if row is None or not row["found"]:
+                return
+            chunks = [str(row["chunk"]) for row in await (await connection.execute(_SQL["drop_chunks"], values)).fetchall()]
+            await self.lease.check(connection)
+        dropped += chunks

@@ -8,6 +8,18 @@ SELECT EXISTS (SELECT FROM rollup_dirty WHERE bucket < %(horizon)s) AS found
 -- name: advance
 UPDATE retention_horizons SET horizon = %(horizon)s WHERE level = %(level)s AND horizon < %(horizon)s
 
+-- name: old_chunks
+SELECT EXISTS (
+    SELECT FROM show_chunks(
+        %(relation)s::regclass, older_than => (SELECT horizon FROM retention_horizons WHERE level = %(level)s)
+    )
+) AS found
+
+-- name: drop_chunks
+SELECT drop_chunks(
+    %(relation)s::regclass, older_than => (SELECT horizon FROM retention_horizons WHERE level = %(level)s)
+) AS chunk
+
 -- name: series_without_rows
 -- OFFSET 0 keeps each probe one look into an index; as a join it would read whole tables.
 SELECT array_agg(id) AS ids

@@ -1,8 +1,13 @@
-"""The whole schema of the first release. The SQL is frozen here; `dashapp.database.schema` says what stands now."""
+"""The whole schema of the first release, on the storage tier that the server can do.
+
+The SQL is frozen here; `dashapp.database.schema` says what stands now on the tier ``postgres``.
+"""
 
 from pathlib import Path
 
 from alembic import op
+
+from dashapp.database import tier
 
 revision = "0001"
 down_revision = None
@@ -11,5 +16,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    text = Path(__file__).with_name("m0001_schema.sql").read_text(encoding="utf-8")
-    op.get_bind().exec_driver_sql(text)
+    connection = op.get_bind()
+    for part in ("schema", tier.choose(connection)):
+        connection.exec_driver_sql(Path(__file__).with_name(f"m0001_{part}.sql").read_text(encoding="utf-8"))
