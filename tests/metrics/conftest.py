@@ -21,7 +21,7 @@ from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.settings import Settings
 from tests.conftest import make_database
 from tests.metrics.model import ManualClock
-from tests.timescale import Timescale
+from tests.timescale import EMPTY, Timescale
 
 #: Marks of tests that run on both tiers, and of those that are about one tier's means.
 both_tiers = pytest.mark.tiers(POSTGRES, TIMESCALEDB)
@@ -75,6 +75,12 @@ def make_store(database: Database, clock: ManualClock, **settings: object) -> St
     )  # fmt: skip
 
 
+async def emptied(database: Database) -> None:
+    """Remove all rows: a database of its own for each example of a property would cost more than the example."""
+    async with database.connection() as connection:
+        await connection.execute(EMPTY)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests run on the tiers that they, or their module, name; on the tier postgres where none is named."""
     if "tier" in metafunc.fixturenames:
@@ -108,6 +114,7 @@ async def database(database_url: str, tier: str) -> AsyncIterator[Database]:
 async def store(database: Database) -> AsyncIterator[Store]:
     """A store at the machine's own time, which stands still."""
     made = make_store(database, ManualClock(system_clock()))
+    await made.jobs.settle()
     await made.ingest.start()
     yield made
     await made.ingest.stop()

@@ -15,9 +15,11 @@ from dashapp.contract.metrics import MetricInfo, MetricUpdate, Point
 from dashapp.contract.timerange import from_ms
 from dashapp.database.pool import Database
 from dashapp.metrics.rollups import refresh
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, make_store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, emptied, make_store
 from tests.metrics.model import AGGREGATIONS, ManualClock, Model, Tags
-from tests.metrics.test_truth import NOON, _emptied
+from tests.metrics.test_truth import NOON
+
+pytestmark = both_tiers
 
 SECOND = 1000
 
@@ -113,7 +115,7 @@ async def _compare(store: Store, model: Model, name: str, asked: list[Any]) -> N
 async def _play(url: str, name: str, played: list[Any], asked: list[Any]) -> None:
     database = Database(url, size=4)
     await database.open()
-    await _emptied(database)
+    await emptied(database)
     store = make_store(database, ManualClock(NOON))
     await store.watermark(NOON - 20 * MINUTE)
     await store.ingest.start()

@@ -9,11 +9,12 @@ import pytest
 
 from dashapp.contract.metrics import LARGEST_VALUE, Point
 from dashapp.database.pool import Connection, Database
+from dashapp.database.tier import POSTGRES
 from dashapp.errors import RateLimited, Unavailable, ValidationFailed
 from dashapp.metrics import batches, ingest
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.series import SeriesIds, canonical, series_key, tags_hash
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, make_store, postgres_only
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, make_store
 from tests.metrics.model import ManualClock
 
 pytestmark = both_tiers
@@ -70,7 +71,7 @@ async def test_a_request_that_fails_in_the_database_fails_alone(store: Store) ->
     await store.write("a", (now, 0.0))
     await store.write("b", (now, 0.0))
     bad = await store.value("SELECT s.id FROM series s JOIN metrics m ON m.id = s.metric_id WHERE m.name = 'b'")
-    day = await store.value("SELECT c.relname FROM metrics_raw r JOIN pg_class c ON c.oid = r.tableoid LIMIT 1")
+    day = await store.value("SELECT tableoid::regclass::text FROM metrics_raw LIMIT 1")
     async with store.database.connection() as connection:
         await connection.execute(f"ALTER TABLE {day} ADD CONSTRAINT no_b CHECK (series_id <> {bad} OR value = 0)")  # type: ignore[arg-type]
     answers = await asyncio.gather(
@@ -211,7 +212,7 @@ async def test_writers_that_need_the_same_new_partition_agree(store: Store) -> N
         await process.stop()
 
 
-async def test_with_retention_forever_old_points_lie_by_month_at_most_ten_years_back(database: Database) -> None:
+async def test_with_retention_forever_old_points_lie_by_month_at_most_ten_years_back(database: Database, tier: str) -> None:
     store = make_store(
         database, ManualClock(make_now()), retention_raw="forever", retention_1min="forever", retention_1hour="forever"
     )
@@ -221,7 +222,8 @@ async def test_with_retention_forever_old_points_lie_by_month_at_most_ten_years_
         await store.write("a", (now - batches.LONGEST_BACK_MS - 1, 1.0))
     await store.write("a", *((now - days * DAY, float(days)) for days in (0, 1, 200, 201, 202, 203, 2000)))
     parts = await store.value("SELECT count(DISTINCT tableoid) FROM metrics_raw")
-    assert parts in (4, 5)  # 200 to 203 days back may lie across the end of a month
+    # 200 to 203 days back may lie across the end of a month; chunks are days at any age.
+    assert parts in ((4, 5) if tier == POSTGRES else (7,))
     assert await store.jobs.tick()
     frame = await store.ask("a", now - 300 * DAY, now - 100 * DAY, step=DAY, aggregation="sum")
     assert sorted(frame.series[0].values.tolist()) == [200.0, 201.0, 202.0, 203.0]

@@ -11,7 +11,7 @@ from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics import query
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers
 
 pytestmark = both_tiers
 

@@ -134,6 +134,7 @@ async def test_a_horizon_does_not_pass_what_is_not_rolled_up_yet(store: Store) -
     assert (await store.jobs.status()).horizons["raw"] == midnight + DAY
 
 
+@postgres_only  # TimescaleDB for tests is one backend
 async def test_a_drop_does_not_queue_behind_a_long_query(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "_TRIES", 1)
     _, midnight = await _filled(store)

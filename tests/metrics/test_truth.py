@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dashapp.contract.metrics import Point
 from dashapp.database.pool import Database
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, make_store
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, emptied, make_store, timescaledb_only
 from tests.metrics.model import AGGREGATIONS, ManualClock, Model, assert_frame
 
 #: Half past ten of a day, so that ranges cross minutes, hours and the border of partitions.
@@ -64,19 +64,10 @@ async def _views_are_the_raw_truth(store: Store) -> None:
         assert wrong == []
 
 
-async def _emptied(database: Database) -> None:
-    """A database of its own for each example would cost more than the example."""
-    async with database.connection() as connection:
-        await connection.execute(
-            "TRUNCATE metrics_raw, rollup_1min, rollup_1hour, rollup_dirty, series, metrics, counters, leases, job_runs"
-        )
-        await connection.execute("UPDATE retention_horizons SET horizon = to_timestamp(0)")
-
-
-async def _play(url: str, played: list[Any], asked: list[Any]) -> None:
-    database = Database(url, size=4)
+async def _play(url: str, size: int, played: list[Any], asked: list[Any]) -> None:
+    database = Database(url, size=size)
     await database.open()
-    await _emptied(database)
+    await emptied(database)
     store = make_store(database, ManualClock(NOON))
     await store.watermark(NOON - 20 * MINUTE)
     await store.ingest.start()
@@ -129,4 +120,14 @@ async def _play(url: str, played: list[Any], asked: list[Any]) -> None:
 # The average of these underflows, which PostgreSQL's division takes for an error.
 @example(played=[("write", [("a", 0, 0.0), ("a", 1, 0.0), ("b", 1, 5e-324)])], asked=[((1, 0), 1000, "avg", ())])
 def test_any_interleaving_is_answered_like_the_raw_samples(database_url: str, played: list[Any], asked: list[Any]) -> None:
-    asyncio.run(_play(database_url, played, asked))
+    asyncio.run(_play(database_url, 4, played, asked))
+
+
+@timescaledb_only
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(played=actions, asked=questions)
+@example(played=[("write", [("a", 0, 0.0), ("a", 1, 0.0), ("b", 1, 5e-324)])], asked=[((1, 0), 1000, "avg", ())])
+def test_any_interleaving_is_answered_like_the_raw_samples_of_timescaledb(
+    database_url: str, played: list[Any], asked: list[Any]
+) -> None:
+    asyncio.run(_play(database_url, 1, played, asked))

@@ -65,13 +65,22 @@ class StorageJobs:
         self.database, self.settings, self.clock = database, settings, clock
         self.lease = Lease(database, JOB)
         self.partitions = Partitions(database, clock=clock)
-        self._settle(POSTGRES)
+        self._work_on(POSTGRES)
 
-    def _settle(self, tier: str) -> None:
+    def _work_on(self, tier: str) -> None:
         refresh, retention = _WORKERS[tier]
         self._tier = tier
         self.refresh = refresh(self.database, self.lease, clock=self.clock)
         self.retention = retention(self.database, self.lease, self.settings, clock=self.clock)
+
+    async def settle(self) -> None:
+        """Learn the database's tier, which says what does the work.
+
+        Raises:
+            Unavailable: the database can't be reached.
+        """
+        if (tier := await tier_of(self.database)) != self._tier:
+            self._work_on(tier)
 
     async def tick(self) -> bool:
         """One pass; True where this process leads. What goes wrong is logged and recorded, not raised.
@@ -79,8 +88,7 @@ class StorageJobs:
         Raises:
             Unavailable: the database can't be reached, so that nothing can be recorded either.
         """
-        if (tier := await tier_of(self.database)) != self._tier:
-            self._settle(tier)
+        await self.settle()
         if not await self.lease.renew():
             return False
         began = time.monotonic()
