@@ -67,8 +67,8 @@ def choose(connection: sa.Connection) -> str:
         return POSTGRES
     if not found.new_enough:
         raise StartupError(
-            f"the database has TimescaleDB {found.version}, and dashapp needs {OLDEST[0]}.{OLDEST[1]} or newer; run ALTER EXTENSION "
-            f"timescaledb UPDATE, or DROP EXTENSION timescaledb to store samples in plain PostgreSQL."
+            f"the database has TimescaleDB {found.version}, and dashapp needs {OLDEST[0]}.{OLDEST[1]} or newer; "
+            f"run ALTER EXTENSION timescaledb UPDATE, or DROP EXTENSION timescaledb to store samples in plain PostgreSQL."
         )
     return TIMESCALEDB
 
@@ -77,7 +77,8 @@ def _offered(connection: sa.Connection) -> bool:
     """The server has the extension and has loaded its library at its start: making it without that ends the connection."""
     row = connection.execute(
         sa.text(
-            "SELECT 1 FROM pg_available_extensions WHERE name = :name AND current_setting('timescaledb.disable_load', true) IS NOT NULL"
+            "SELECT 1 FROM pg_available_extensions "
+            "WHERE name = :name AND current_setting('timescaledb.disable_load', true) IS NOT NULL"
         ),
         {"name": EXTENSION},
     ).one_or_none()
@@ -92,8 +93,8 @@ def problem(connection: sa.Connection) -> str | None:
     found = installed(connection)
     if tier == POSTGRES and found is not None and found.capable:
         return (
-            f"the database stores samples in plain PostgreSQL (tier postgres) and has TimescaleDB {found.version} now; a tier never "
-            f"changes, so run DROP EXTENSION timescaledb there, or start dashapp with a new database."
+            f"the database stores samples in plain PostgreSQL (tier postgres) and has TimescaleDB {found.version} now; "
+            f"a tier never changes, so run DROP EXTENSION timescaledb there, or start dashapp with a new database."
         )
     if tier == TIMESCALEDB and (found is None or not found.capable):
         state = "is gone" if found is None else f"has the licence {found.licence!r}" if found.licence else "isn't loaded"

@@ -11,7 +11,7 @@ from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics import query
-from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers
+from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
 
 pytestmark = both_tiers
 
@@ -124,6 +124,7 @@ async def test_newest(store: Store) -> None:
     assert await store.reader.newest(Selection(query="m", tags={"host": "c"})) is None
 
 
+@postgres_only  # TimescaleDB for tests is one backend, which has one transaction at a time
 async def test_queries_beside_ingest_and_refreshes_always_see_whole_requests(store: Store) -> None:
     """Each request writes one sample to each of ten series: whatever moment a query sees, their counts are the same."""
     base = store.clock.now_ms - 30 * MINUTE

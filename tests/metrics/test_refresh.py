@@ -27,11 +27,11 @@ class HeldIngest(Ingest):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store.database, store.settings, clock=store.clock)
-        self.written, self.go_on = asyncio.Event(), asyncio.Event()
+        self.stored, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def _store(self, connection: Connection, *rest: Any) -> None:
         await super()._store(connection, *rest)
-        self.written.set()
+        self.stored.set()
         await self.go_on.wait()
 
 
@@ -49,7 +49,7 @@ async def test_a_transaction_held_open_across_a_refresh_loses_nothing(store: Sto
     held = HeldIngest(store)
     await held.start()
     answer = asyncio.create_task(held.write([Point(name="m", value=2.0, timestamp=at)]))
-    await held.written.wait()
+    await held.stored.wait()
     # The watermark passes over the rows that the refresh can't see yet.
     store.clock.now_ms += 2 * HOUR
     assert await store.jobs.tick()

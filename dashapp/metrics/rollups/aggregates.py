@@ -116,7 +116,7 @@ class AggregateRefresh(Refresh):
             return await super()._due(connection)
         return self._seen.work, self._seen.target
 
-    async def _take_dirty(self, connection: Connection, work: Work) -> int:
+    async def _take_dirty(self, connection: Connection, work: Work) -> int:  # noqa: ARG002 - `_look` has done it
         # A place is a row for as long as the row stands, and only the job that holds the lease deletes any.
         if self._seen is not None and self._seen.places:
             await connection.execute(_SQL["delete_seen"], {"places": self._seen.places})
