@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -55,8 +55,11 @@ class RefusedPoints(ValidationFailed):
     def __init__(self, batch: Batch, cause: DashappError) -> None:
         #: Row to reason.
         self.rows: dict[int, str] = {}
+        #: Places in the batch.
+        self.places: set[int] = set()
         for path, reason in cause.details.items():
             if (place := _POINT.match(path)) and int(place[1]) < batch.rows.size:
+                self.places.add(int(place[1]))
                 field = f"{place[2]}: " if place[2] else ""
                 self.rows.setdefault(int(batch.rows[int(place[1])]), f"{field}{reason}")
         super().__init__(str(cause), details=cause.details)
@@ -150,6 +153,7 @@ class AsyncClient:
         aggregation: str | None = None,
         function: str | None = None,
         max_points: int | None = None,
+        fresh: bool = False,
     ) -> pd.DataFrame:
         """A metric's samples as a table: rows are bucket starts (UTC), a column a series, NaN where a bucket is empty.
 
@@ -164,6 +168,7 @@ class AsyncClient:
             aggregation: avg (default), min, max, sum or count.
             function: rate, increase or delta, of each series before the aggregation.
             max_points: bounds the rows where `step` is missing; 1 000 unless given.
+            fresh: ask past the server's cache, whose answers may be 10 s old.
 
         Returns:
             A DataFrame whose ``attrs`` hold ``query`` and the answer's ``meta`` (``step``, ``coveredStart``, ``partial`` …).
@@ -174,6 +179,7 @@ class AsyncClient:
         item |= {key: value for key, value in optional.items() if value is not None}
         tables.needed("pandas", "A table")
         accept = {"Accept": f"{tables.ARROW}, application/json;q=0.5"} if tables.has_arrow() else {}
+        accept |= {"Cache-Control": "no-cache"} if fresh else {}
         answer = await self._transport.send("POST", "/query/batch", json={"queries": [item]}, headers=accept)
         if answer.headers.get("content-type", "").startswith(tables.ARROW):
             return await asyncio.to_thread(tables.from_arrow, answer.content, query, keys)
@@ -207,8 +213,11 @@ class AsyncClient:
                 raise
             raise _refused_rows(error.rows) from None
 
-    async def send(self, columns: Columns) -> int:
+    async def send(self, columns: Columns, *, refused: Callable[[Mapping[int, str]], None] | None = None) -> int:
         """Send samples in requests of 1 000, a few at a time; answers how many the server has.
+
+        Args:
+            refused: is told the rows that the server refuses, which are then left out.
 
         Raises:
             RefusedPoints: the server refuses some; the batches before theirs are stored.
@@ -220,7 +229,7 @@ class AsyncClient:
                 if len(under_way) >= _AT_ONCE:
                     done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                     sent += sum(task.result() for task in done)
-                under_way.add(asyncio.create_task(self._post(batch)))
+                under_way.add(asyncio.create_task(self._post(batch, refused)))
             for task in list(under_way):
                 sent += await task
             return sent
@@ -229,11 +238,16 @@ class AsyncClient:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _post(self, batch: Batch) -> int:
+    async def _post(self, batch: Batch, refused: Callable[[Mapping[int, str]], None] | None) -> int:
         try:
             answer = await self._transport.data("POST", "/metrics", content=batch.body)
         except ValidationFailed as error:
-            raise RefusedPoints(batch, error) from None
+            failure = RefusedPoints(batch, error)
+            if refused is None or not failure.rows:
+                raise failure from None
+            refused(failure.rows)
+            rest = batch.without(failure.places)
+            return await self._post(rest, refused) if rest.rows.size else 0
         return int(answer["accepted"])
 
     # -- dashboards --------------------------------------------------------------------------------------------

@@ -109,11 +109,12 @@ class Client:
         aggregation: str | None = None,
         function: str | None = None,
         max_points: int | None = None,
+        fresh: bool = False,
     ) -> pd.DataFrame:
         table: pd.DataFrame = self._run(
             self._client.query(
                 query, last=last, start=start, end=end, by=by, step=step, tags=tags,
-                aggregation=aggregation, function=function, max_points=max_points,
+                aggregation=aggregation, function=function, max_points=max_points, fresh=fresh,
             )
         )  # fmt: skip
         return table
