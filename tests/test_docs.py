@@ -186,7 +186,7 @@ def test_every_root_endpoint_is_documented() -> None:
 
 def test_every_figure_of_metrics_is_documented() -> None:
     cached = SimpleNamespace(hits=0, misses=0)
-    ingest = SimpleNamespace(written=0, waiting=0, left_out={})
+    ingest = SimpleNamespace(samples_written=0, waiting=0, left_out={})
     services: Any = SimpleNamespace(hub=SimpleNamespace(viewers=0, windows_held=0), cached=cached, ingest=ingest)
     named = {metric.name for metric in figures.registry(services, lambda: 0).collect()}
     documented = {name.removesuffix("_total") for name in rows(section(text("docs/operations.md"), "Health"))}

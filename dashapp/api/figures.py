@@ -27,7 +27,7 @@ class _Figures:
         yield CounterMetricFamily("dashapp_query_cache_hits", "Queries answered from the cache.", value=cached.hits)
         yield CounterMetricFamily("dashapp_query_cache_misses", "Queries answered by the database.", value=cached.misses)
         ingest = self._services.ingest
-        yield CounterMetricFamily("dashapp_samples_written", "Samples committed.", value=ingest.written)
+        yield CounterMetricFamily("dashapp_samples_written", "Samples committed.", value=ingest.samples_written)
         yield GaugeMetricFamily("dashapp_samples_waiting", "Samples that wait for their commit.", value=ingest.waiting)
         left_out = CounterMetricFamily(
             "dashapp_samples_left_out", "Samples that a protocol brought and that were left out.", labels=["protocol", "reason"]

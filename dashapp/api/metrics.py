@@ -45,6 +45,7 @@ def _no_nul(text: str) -> str:
 async def send_points(request: Request, actor: Signed, services: Parts) -> Response:
     """Send 1 to 1000 points. All or nothing; answered after the commit. The same point again replaces the first."""
     require(actor, "metrics.send")
+    services.ingest.check_room()
     batch = points.read(await bodies.read(request), services.ingest.clock())
     return data(Accepted(accepted=await services.ingest.write(batch)))
 

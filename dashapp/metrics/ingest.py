@@ -1,6 +1,6 @@
 """The one write path: points in, an answer after the commit.
 
-Requests that arrive while a transaction is under way are merged into the next one. A merged transaction that fails is
+Requests that arrive while transactions are under way are merged into the next one. A merged transaction that fails is
 tried again request by request, so that nobody fails for another's points.
 """
 
@@ -37,6 +37,8 @@ _SQL = sql.load("dashapp.metrics", "ingest.sql")
 ROWS_A_STATEMENT = 5_000
 #: Points that may wait; beyond, senders are told to come back.
 WAITING_POINTS = 200_000
+#: Transactions that may be under way: while one is committed, the next one's rows are on their way.
+_WRITERS = 2
 _TRIES = 6
 _AGAIN = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
 
@@ -68,25 +70,24 @@ class Ingest:
         self.partitions = Partitions(database, clock=clock)
         #: Samples that protocols left out, by (protocol, reason), and samples written, since the start.
         self.left_out: Counter[tuple[str, str]] = Counter()
-        self.written = 0
+        self.samples_written = 0
         self._waiting: deque[_Request] = deque()
         self._waiting_points = 0
         self._wake = asyncio.Event()
-        self._writer: asyncio.Task[None] | None = None
+        self._writers: list[asyncio.Task[None]] = []
         self._stopping = False
 
     async def start(self) -> None:
-        if self._writer is None:
+        if not self._writers:
             self._stopping = False
-            self._writer = asyncio.create_task(self._run(), name="dashapp-ingest")
+            self._writers = [asyncio.create_task(self._run(), name=f"dashapp-ingest-{number}") for number in range(_WRITERS)]
 
     async def stop(self) -> None:
         """Write what waits, then refuse more."""
         self._stopping = True
         self._wake.set()
-        if self._writer is not None:
-            await self._writer
-            self._writer = None
+        await asyncio.gather(*self._writers)
+        self._writers = []
 
     async def write(self, points: Batch | Sequence[Point]) -> int:
         """Store points, all or none; the number of points, after the commit.
@@ -142,7 +143,7 @@ class Ingest:
         Raises:
             Unavailable: so many points more can't wait.
         """
-        if self._writer is None or self._stopping:
+        if not self._writers or self._stopping:
             raise Unavailable("dashapp takes no points just now, it is starting or stopping; try again shortly.")
         if self._waiting_points + points > WAITING_POINTS:
             raise Unavailable(f"{self._waiting_points} points wait to be written already; try again shortly.", retry_after=5)
@@ -212,11 +213,12 @@ class Ingest:
         batches = [request.batch for request in group]
         days = np.unique(np.concatenate([batch.times for batch in batches]) // DAY) * DAY
         await self.partitions.ensure(days.tolist())
+        epoch = self.series.epoch
         ids = await self.series.resolve({key for batch in batches for key in batch.keys})
         accepted: list[_Request] = []
         refused: list[tuple[_Request, ValidationFailed]] = []
         async with self.database.connection() as connection:
-            horizon_ms = await self._check_epoch(connection)
+            horizon_ms = await self._check_epoch(connection, epoch)
             for request in group:
                 try:
                     request.batch.check_horizon(horizon_ms)
@@ -228,15 +230,17 @@ class Ingest:
         for request, why in refused:
             request.fail(why)
         for request in accepted:
-            self.written += len(request.batch)
+            self.samples_written += len(request.batch)
             request.succeed()
 
-    async def _check_epoch(self, connection: Connection) -> int:
+    async def _check_epoch(self, connection: Connection, epoch: str | None) -> int:
+        """The raw horizon, Unix ms. `epoch` is that of the ids: another writer may have moved the memory's on."""
         row = await (await connection.execute(_SQL["horizon"])).fetchone()
         if row is None:
             raise DashappError("the table retention_horizons has no row 'raw'; restore it from a backup.")
-        if row["epoch"] != self.series.epoch:
-            self.series.forget(str(row["epoch"]))
+        if row["epoch"] != epoch:
+            if row["epoch"] != self.series.epoch:
+                self.series.forget(str(row["epoch"]))
             raise _IdsVanished
         return to_ms(cast(datetime, row["horizon"]))
 

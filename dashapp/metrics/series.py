@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
@@ -50,6 +51,8 @@ class SeriesIds:
         self.database, self.max_series = database, max_series
         self.epoch: str | None = None
         self._ids: Memory[Key, int] = Memory(remembered)
+        #: One writer at a time asks and makes: each then counts what the other made.
+        self._asking = asyncio.Lock()
         self._count, self._counted = 0, -_COUNT_SECONDS
 
     def __len__(self) -> int:
@@ -76,9 +79,12 @@ class SeriesIds:
             else:
                 found[key] = known
         for at in range(0, len(missing), _AT_ONCE):
-            fresh = await self._ask(missing[at : at + _AT_ONCE])
-            for key, known in fresh.items():
-                self._ids.put(key, known)
+            async with self._asking:
+                epoch = self.epoch
+                fresh = await self._ask(missing[at : at + _AT_ONCE])
+                if epoch == self.epoch:  # else another writer has learnt meanwhile that series were deleted
+                    for key, known in fresh.items():
+                        self._ids.put(key, known)
             found |= fresh
         return found
 

@@ -176,12 +176,14 @@ class TestBoth:
         foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
         failed(await client.post(path, content=b"nonsense", headers=foreign), 403, "FORBIDDEN")
 
-    async def test_when_too_much_waits_nothing_is_read(self, world: World, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        program = await world.program("x", "editor", "ingest")
-        monkeypatch.setattr(ingest, "WAITING_POINTS", 0)
-        answer = await program.post(path, content=b"nonsense")
-        failed(answer, 503, "UNAVAILABLE")
-        assert int(answer.headers["Retry-After"]) > 0
+
+@pytest.mark.parametrize("path", ["/metrics", "/write", "/influx/write"])
+async def test_when_too_much_waits_senders_come_back_later(world: World, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = await world.program("x", "editor", "ingest")
+    monkeypatch.setattr(ingest, "WAITING_POINTS", 0)
+    answer = await program.post(path, content=b"nonsense")  # which isn't even looked at
+    failed(answer, 503, "UNAVAILABLE")
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 class TestEncodings:
