@@ -152,7 +152,9 @@ def server(bench: Bench) -> Iterator[tuple[Dashapp, str]]:
         return made.token
 
     secret = asyncio.run(token())
-    running = Dashapp("serve", "--port", "0", "--data-dir", str(bench.directory), env={"DASHAPP_DATABASE_URL": url})
+    running = Dashapp(
+        "serve", "--port", "0", "--data-dir", str(bench.directory), env={"DASHAPP_DATABASE_URL": url, "DASHAPP_RATE_LIMIT": "0"}
+    )
     try:
         yield running.ready(), secret
     finally:

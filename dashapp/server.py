@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
+from dashapp.accounts.limits import Limits
 from dashapp.accounts.users import Users
 from dashapp.alerts.events import History
 from dashapp.alerts.rules import Rules
@@ -56,7 +57,7 @@ def make_services(settings: Settings, database: Database) -> Services:
     accounts = Accounts(database, idle=settings.session_idle, lifetime=settings.session_lifetime)
     return Services(
         settings=settings, database=database, notices=notices,
-        accounts=accounts, users=Users(database, accounts), dashboards=Dashboards(database),
+        accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
         rules=Rules(database, Ticks(database, settings)), silences=Silences(database), history=History(database),

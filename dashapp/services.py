@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
+    from dashapp.accounts.limits import Limits
     from dashapp.accounts.users import Users
     from dashapp.alerts.events import History
     from dashapp.alerts.rules import Rules
@@ -29,6 +30,7 @@ class Services:
     notices: Notices
     accounts: Accounts
     users: Users
+    limits: Limits
     dashboards: Dashboards
     ingest: Ingest
     catalog: Catalog

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     alert_interval: Span = Field(default=timedelta(seconds=10), description="Time between two ticks of alert rules, e.g. `10s`.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
 
+    rate_limit: int = Field(default=200, ge=0, description="Requests a second that one user or token may send; 0 knows no limit.")
     session_idle: Span = Field(default=timedelta(days=30), description="A sign-in ends this long after it was last used.")
     session_lifetime: Retention = Field(
         default=timedelta(days=90),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
@@ -39,11 +40,13 @@ async def identify(request: Request) -> Actor:
     Raises:
         Unauthorized: neither, or one that isn't valid.
         Forbidden: a cookie came with a change from another origin.
+        RateLimited: too many requests come from this user or token.
         Unavailable: the database can't be reached.
     """
     known: Actor | None = request.scope.get("dashapp.actor")
     if known is None:
         known = request.scope["dashapp.actor"] = await _identify(request)
+        services_of(request).limits.take(known.token_id or known.user.id)
         request_id = str(request.scope.get("dashapp.request_id", ""))
         acting(Who(known.user.id, known.user.email, known.token, address_of(request), request_id))
     return known
@@ -87,3 +90,9 @@ def _token_of(request: Request, authorization: str) -> str:
 
 Signed = Annotated[Actor, Depends(identify)]
 Parts = Annotated[Services, Depends(services_of)]
+
+
+async def querying(actor: Signed, services: Parts) -> AsyncIterator[None]:
+    """A turn among the user's queries."""
+    async with services.limits.query(actor.user.id):
+        yield

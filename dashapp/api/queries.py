@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import Field, ValidationError
 
 from dashapp.accounts.permissions import require
@@ -15,13 +15,13 @@ from dashapp.api import arrow
 from dashapp.api.answers import Data, data, dumps
 from dashapp.api.body import SignedInRoute
 from dashapp.api.errors import failure
-from dashapp.api.identity import Parts, Signed
+from dashapp.api.identity import Parts, Signed, querying
 from dashapp.contract.base import Model, from_pydantic
 from dashapp.contract.frames import Frame, Times
 from dashapp.contract.metrics import BatchItem, MetricQuery, QueryBatch, SingleQuery
 from dashapp.errors import DashappError, ValidationFailed
 
-router = APIRouter(prefix="/query", tags=["Queries"], route_class=SignedInRoute)
+router = APIRouter(prefix="/query", tags=["Queries"], route_class=SignedInRoute, dependencies=[Depends(querying)])
 
 #: After so many values written as JSON the loop may turn to others: about 5 ms, in columns or one by one.
 _VALUES_A_TURN = 100_000

@@ -25,7 +25,7 @@ BASE = f"{ORIGIN}/api/v1"
 
 @asynccontextmanager
 async def running(database: Database, data_dir: Path) -> AsyncIterator[Services]:
-    settings = Settings(data_dir=data_dir, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data_dir=data_dir, rate_limit=0, _env_file=None)  # type: ignore[call-arg]
     services = make_services(settings, database)
     await services.ingest.start()
     yield services

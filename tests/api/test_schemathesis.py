@@ -35,7 +35,8 @@ def server(database_url: str, tmp_path: Path) -> Iterator[tuple[Dashapp, str]]:
         await database.close()
         return made.token
 
-    server = Dashapp("serve", "--port", "0", "--data-dir", str(tmp_path), env={"DASHAPP_DATABASE_URL": database_url}).ready()
+    environment = {"DASHAPP_DATABASE_URL": database_url, "DASHAPP_RATE_LIMIT": "0"}
+    server = Dashapp("serve", "--port", "0", "--data-dir", str(tmp_path), env=environment).ready()
     yield server, asyncio.run(token())
     server.stop()
 
