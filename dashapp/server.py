@@ -60,7 +60,7 @@ def make_services(settings: Settings, database: Database) -> Services:
         accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
-        rules=Rules(database, Ticks(database, settings)), silences=Silences(database), history=History(database),
+        rules=Rules(database, reader, Ticks(database, settings)), silences=Silences(database), history=History(database),
     )  # fmt: skip
 
 

@@ -8,19 +8,19 @@ from dashapp.alerts.judging import Group, seen_by_group, values_at
 from dashapp.alerts.machine import Policy, State, fresh, step
 from dashapp.alerts.rows import shown
 from dashapp.contract.alerts import Evaluated, Evaluation, RuleDefinition, RuleState
-from dashapp.database.pool import Database
 from dashapp.errors import DashappError
+from dashapp.metrics.query import Reader
 
 _ORDER: tuple[RuleState, ...] = ("firing", "pending", "error", "nodata", "ok")
 
 
-async def evaluate(database: Database, rule: RuleDefinition, stored: Mapping[Group, State], tick: int) -> Evaluation:
+async def evaluate(reader: Reader, rule: RuleDefinition, stored: Mapping[Group, State], tick: int) -> Evaluation:
     """How `rule`, whose instances stand as stored, would stand after a tick.
 
     Raises:
         Unavailable: the database can't be reached.
     """
-    answer = (await values_at(database, [rule], tick))[0]
+    answer = (await values_at(reader, [rule], tick))[0]
     policy = Policy(rule.duration, rule.no_data)
     instances: list[Evaluated] = []
     states: set[RuleState] = {"error"} if isinstance(answer, DashappError) else set()

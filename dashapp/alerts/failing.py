@@ -38,7 +38,7 @@ async def alone(items: Sequence[Item], ask: Callable[[Sequence[Item]], Awaitable
 def _told(error: Exception) -> DashappError:
     if isinstance(error, DashappError):
         return error
-    log.warning("an alert rule can't be judged", exc_info=error)
     if isinstance(error, psycopg.Error):
         return DashappError(f"the database refuses the rule's query: {error.diag.message_primary or type(error).__name__}.")
+    log.warning("an alert rule can't be judged", exc_info=error)
     return DashappError("the rule can't be judged; the server's log says why.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,12 @@ import numpy as np
 from dashapp.alerts.failing import alone
 from dashapp.alerts.machine import Seen
 from dashapp.contract.alerts import MOST_INSTANCES, TOLERANCE, Condition, RuleDefinition
-from dashapp.contract.metrics import Selection
-from dashapp.database.pool import Database
+from dashapp.contract.frames import Frame
+from dashapp.contract.metrics import MetricQuery, Selection
 from dashapp.errors import DashappError
 from dashapp.metrics.clock import HOUR, MINUTE, SECOND, ceil_to, floor_to
 from dashapp.metrics.latest import Buckets, buckets, tags_of
+from dashapp.metrics.query import Reader
 
 #: A bucket is judged so long after its end, so that points on their way are in it.
 SETTLE_MS = 5 * SECOND
@@ -101,9 +103,11 @@ class Selected:
 
     @classmethod
     def of(cls, rules: Iterable[RuleDefinition]) -> Selected:
-        made, known = cls(), dict[tuple[str, str, tuple[str, ...]], int]()
+        made, known = cls(), dict[tuple[object, ...], int]()
         for rule in rules:
-            key = (rule.query, json.dumps(rule.tags, sort_keys=True), tuple(rule.group_by))
+            key: tuple[object, ...] = (rule.query, json.dumps(rule.tags, sort_keys=True), tuple(rule.group_by))
+            if rule.function is not None:
+                key += (rule.function, rule.aggregation)
             number = known.setdefault(key, len(made.selections))
             if number == len(made.selections):
                 made.selections.append(rule.selection)
@@ -137,7 +141,7 @@ def newest_values(rules: Sequence[RuleDefinition], selected: Selected, found: Bu
     return answers
 
 
-async def values_at(database: Database, rules: Sequence[RuleDefinition], tick: int) -> list[Values | DashappError]:
+async def values_at(reader: Reader, rules: Sequence[RuleDefinition], tick: int) -> list[Values | DashappError]:
     """By rule: what it sees at a tick, one statement for each distinct step. A failing statement is halved until the rule at
     fault stands alone with its error.
 
@@ -145,24 +149,62 @@ async def values_at(database: Database, rules: Sequence[RuleDefinition], tick: i
         Unavailable: the database can't be reached.
     """
     answers: list[Values | DashappError] = [Values()] * len(rules)
-    by_step: dict[int, list[int]] = {}
-    for number, rule in enumerate(rules):
-        if rule.function is not None:
-            answers[number] = DashappError(f"{rule.function} can't be judged yet by this version of dashapp.")
-        else:
-            by_step.setdefault(rule.step, []).append(number)
-    for step_ms, numbers in by_step.items():
-        for number, answer in zip(numbers, await _asked(database, [rules[n] for n in numbers], step_ms, tick), strict=True):
+    for (step_ms, function), numbers in by_kind(rules).items():
+        start, end = window(step_ms, tick)
+        asked = [rules[number] for number in numbers]
+        found = await (_functions if function else _newest)(reader, asked, step_ms, start, end)
+        for number, answer in zip(numbers, found, strict=True):
             answers[number] = answer
     return answers
 
 
-async def _asked(database: Database, rules: Sequence[RuleDefinition], step_ms: int, tick: int) -> Sequence[Values | DashappError]:
+async def present(reader: Reader, rules: Sequence[RuleDefinition], tick: int) -> list[Values | DashappError]:
+    """By rule: the groups that have a bucket of the last hour. The values are of no use."""
+    answers: list[Values | DashappError] = [Values()] * len(rules)
+    for (step_ms, _), numbers in by_kind(rules).items():
+        start, end = ceil_to(tick - gone_ms(step_ms), step_ms), floor_to(tick - SETTLE_MS, step_ms)
+        found = await _newest(reader, [rules[number] for number in numbers], step_ms, start, end)
+        for number, answer in zip(numbers, found, strict=True):
+            answers[number] = answer
+    return answers
+
+
+def by_kind(rules: Sequence[RuleDefinition]) -> dict[tuple[int, bool], list[int]]:
+    """Indices of rules by what one statement can answer: the step, and whether there is a function."""
+    kinds: dict[tuple[int, bool], list[int]] = {}
+    for number, rule in enumerate(rules):
+        kinds.setdefault((rule.step, rule.function is not None), []).append(number)
+    return kinds
+
+
+async def _newest(
+    reader: Reader, rules: Sequence[RuleDefinition], step_ms: int, start: int, end: int
+) -> Sequence[Values | DashappError]:
     async def ask(part: Sequence[RuleDefinition]) -> list[Values | DashappError]:
         selected = Selected.of(part)
-        start, end = window(step_ms, tick)
-        async with database.connection() as connection:
+        async with reader.database.connection() as connection:
             found = await buckets(connection, selected.selections, step_ms, start, end, newest=True)
-        return newest_values(part, selected, found)
+        return await asyncio.to_thread(newest_values, part, selected, found)
 
     return await alone(rules, ask)
+
+
+async def _functions(
+    reader: Reader, rules: Sequence[RuleDefinition], step_ms: int, start: int, end: int
+) -> Sequence[Values | DashappError]:
+    """Rules with a function, a query for each distinct selection."""
+    selected = Selected.of(rules)
+    frames = await reader.frames([MetricQuery.over(one, start, end, step=step_ms) for one in selected.selections])
+    values = [frame if isinstance(frame, DashappError) else _last_of(frame) for frame in frames]
+    return [values[number] for number in selected.index]
+
+
+def _last_of(frame: Frame) -> Values | DashappError:
+    if len(frame.series) > MOST_INSTANCES:
+        return too_many(len(frame.series))
+    found = Values()
+    for series in frame.series:
+        held = np.flatnonzero(~np.isnan(series.values))
+        if held.size:
+            found[group_of(series.tags)] = float(series.values[held[-1]])
+    return found

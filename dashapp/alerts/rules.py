@@ -45,6 +45,7 @@ from dashapp.database import sql
 from dashapp.database.audit import record
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import Conflict, DashappError, NotFound
+from dashapp.metrics.query import Reader
 
 log = logging.getLogger(__name__)
 _SQL = sql.load("dashapp.alerts", "rules.sql")
@@ -55,8 +56,8 @@ _FALLING = ("lt", "lte")
 class Rules:
     """All rules. All methods may raise `Unavailable`; those with an id raise `NotFound` where nothing has it."""
 
-    def __init__(self, database: Database, ticks: Ticks) -> None:
-        self._database, self._ticks = database, ticks
+    def __init__(self, database: Database, reader: Reader, ticks: Ticks) -> None:
+        self._database, self._reader, self._ticks = database, reader, ticks
 
     async def listed(
         self,
@@ -124,7 +125,9 @@ class Rules:
             if anew:
                 await self._resolve(connection, rule_id, "disabled" if switched else "changed")
             if after != before:
-                await connection.execute(_SQL["change"], columns_of(after) | {"id": rule_id, "anew": anew})
+                await connection.execute(
+                    _SQL["change"], columns_of(after) | {"id": rule_id, "anew": anew, "now": from_ms(await self._ticks.now())}
+                )
                 await record(connection, "alert.change", rule_id, after.name, changed=sorted(update.given()))
         return await self.get(rule_id)
 
@@ -155,7 +158,7 @@ class Rules:
         stored: dict[Group, State] = {
             group_of(cast("dict[str, str]", row["tags"])): state_of(row) for row in instances.get(rule_id, [])
         }
-        return await evaluate(self._database, definition_of(rows[0]), stored, await self._ticks.newest())
+        return await evaluate(self._reader, definition_of(rows[0]), stored, await self._ticks.newest())
 
     # -- within ------------------------------------------------------------------------------------------------
 
@@ -171,8 +174,11 @@ class Rules:
 
     async def _add(self, connection: Connection, owner_id: UUID | None, definition: RuleDefinition) -> UUID:
         await connection.execute(_SQL["raise_generation"])
+        now = from_ms(await self._ticks.now())
         try:
-            row = await (await connection.execute(_SQL["add"], columns_of(definition) | {"owner_id": owner_id})).fetchone()
+            row = await (
+                await connection.execute(_SQL["add"], columns_of(definition) | {"owner_id": owner_id, "now": now})
+            ).fetchone()
         except pg.ForeignKeyViolation:
             raise NotFound("There is no such user.") from None
         assert row is not None
@@ -189,9 +195,7 @@ class Rules:
 
     async def _resolve(self, connection: Connection, rule_id: UUID, reason: Reason) -> None:
         """Forget the rule's instances; those that fire are resolved now."""
-        clock = await (await connection.execute(_SQL["clock"])).fetchone()
-        assert clock is not None
-        now = cast(datetime, clock["now"])
+        now = from_ms(await self._ticks.now())
         rows = await (await connection.execute(_SQL["take_instances"], {"id": rule_id})).fetchall()
         await events.tell(
             connection,
@@ -199,7 +203,7 @@ class Rules:
                 events.Told(
                     rule_id=rule_id, incident=cast(UUID, row["incident"]), tags=cast("dict[str, str]", row["tags"]),
                     status="resolved", reason=reason, value=cast("float | None", row["value"]),
-                    triggered_at=cast(datetime, row["since"]), resolved_at=now,
+                    triggered_at=cast(datetime, row["since"]), resolved_at=max(now, cast(datetime, row["since"])),
                 )
                 for row in rows
                 if row["state"] == "firing"
@@ -226,7 +230,7 @@ class Rules:
         values: dict[UUID, Values] = {}
         if judged:
             tick = await self._ticks.newest()
-            for rule, answer in zip(judged, await values_at(self._database, judged, tick), strict=True):
+            for rule, answer in zip(judged, await values_at(self._reader, judged, tick), strict=True):
                 values[rule.id] = Values() if isinstance(answer, DashappError) else answer
         return [_joined(rule, instances.get(rule.id, []), values.get(rule.id, Values()), limit) for rule in rules]
 

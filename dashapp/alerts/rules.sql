@@ -43,9 +43,6 @@ SELECT rule_id, tags, state, since, pending_since, seen, seen_since, value
 FROM alert_instances
 WHERE rule_id = ANY(%(ids)s)
 
--- name: clock
-SELECT last_tick, generation, clock_timestamp() AS now FROM alert_clock
-
 -- name: raise_generation
 -- Its lock makes changes and ticks follow each other.
 UPDATE alert_clock SET generation = generation + 1
@@ -57,7 +54,7 @@ SELECT version, name FROM alert_rules WHERE id = %(id)s FOR UPDATE
 INSERT INTO alert_rules (owner_id, name, query, condition, threshold, duration, severity, enabled, notification, aggregation,
     function, tags, group_by, step, no_data, effective_at)
 VALUES (%(owner_id)s, %(name)s, %(query)s, %(condition)s, %(threshold)s, %(duration)s, %(severity)s, %(enabled)s,
-    %(notification)s, %(aggregation)s, %(function)s, %(tags)s, %(group_by)s, %(step)s, %(no_data)s, clock_timestamp())
+    %(notification)s, %(aggregation)s, %(function)s, %(tags)s, %(group_by)s, %(step)s, %(no_data)s, %(now)s)
 RETURNING id
 
 -- name: change
@@ -67,7 +64,7 @@ UPDATE alert_rules SET
     severity = %(severity)s, enabled = %(enabled)s, notification = %(notification)s, aggregation = %(aggregation)s,
     function = %(function)s, tags = %(tags)s, group_by = %(group_by)s, step = %(step)s, no_data = %(no_data)s,
     version = version + 1, updated_at = now(),
-    effective_at = CASE WHEN %(anew)s THEN clock_timestamp() ELSE effective_at END,
+    effective_at = CASE WHEN %(anew)s THEN %(now)s ELSE effective_at END,
     error = CASE WHEN %(anew)s THEN NULL ELSE error END, error_since = CASE WHEN %(anew)s THEN NULL ELSE error_since END
 WHERE id = %(id)s
 

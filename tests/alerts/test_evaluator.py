@@ -1,0 +1,320 @@
+"""The evaluator against a real database: what it judges, writes and tells."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from dashapp.contract.alerts import RuleUpdate
+from tests.alerts.conftest import HOUR, MINUTE, TICK, World
+
+
+async def test_a_rule_fires_when_held_and_is_resolved(world: World) -> None:
+    rule = await world.rule(duration="30s", notification={"type": "webhook", "target": "https://example.org/x"})
+    await world.ticks_with(5)
+    assert await world.state(rule) == "ok"
+    await world.ticks_with(11, 3)
+    assert await world.state(rule) == "pending"
+    began = world.now - 2 * TICK
+    await world.ticks_with(12)
+    assert await world.state(rule) == "firing"
+    assert began == world.now - 30_000
+    fired_at = world.now
+    await world.ticks_with(13, 3)
+    await world.ticks_with(5)
+    assert await world.state(rule) == "ok"
+    firing, resolved = await world.events(rule)
+    assert (firing.status, firing.value, resolved.status, resolved.value) == ("firing", 12.0, "resolved", 5.0)
+    assert firing.incident == resolved.incident
+    assert firing.resolved_at == resolved.resolved_at
+    assert await world.told(rule) == [("firing", fired_at, None), ("resolved", world.now, None)]
+    assert [one.state for one in firing.deliveries] == ["pending"]
+    assert [one.state for one in resolved.deliveries] == ["pending"]
+
+
+async def test_one_instance_for_each_group(world: World) -> None:
+    rule = await world.rule(groupBy=["host"])
+    await world.tick()
+    assert await world.instances(rule) == {"": "nodata"}
+    world.clock.now_ms += TICK
+    await world.write(11, host="a")
+    await world.write(1, host="b")
+    await world.evaluator.tick()
+    assert await world.instances(rule) == {"a": "firing", "b": "ok"}
+    assert [one.tags for one in await world.events(rule)] == [{"host": "a"}]
+
+
+async def test_a_tick_is_judged_once(world: World) -> None:
+    rule = await world.rule()
+    await world.ticks_with(11)
+    await world.write(1)
+    assert await world.evaluator.tick()
+    assert await world.state(rule) == "firing"
+    world.clock.now_ms -= 5 * TICK  # a clock that was set back
+    await world.write(1)
+    assert await world.evaluator.tick()
+    assert await world.told(rule) == [("firing", world.now + 5 * TICK, None)]
+    world.clock.now_ms += 6 * TICK
+    await world.write(1)
+    assert await world.evaluator.tick()
+    assert [status for status, _, _ in await world.told(rule)] == ["firing", "resolved"]
+
+
+async def test_only_the_newest_closed_bucket_counts(world: World) -> None:
+    rule = await world.rule()
+    world.clock.now_ms += TICK
+    await world.write(11, at=world.now - 4_000)  # its bucket ends at the tick: not settled
+    await world.evaluator.tick()
+    assert await world.state(rule) == "nodata"
+    await world.tick()
+    assert await world.state(rule) == "firing"
+
+
+async def test_a_value_is_stale_after_five_minutes(world: World) -> None:
+    rule = await world.rule(duration="10 minutes")
+    await world.ticks_with(11)
+    await world.tick(28)
+    (one,) = (await world.rules.get(rule.id)).instances
+    assert (one.state, one.no_data) == ("pending", False)
+    await world.tick()
+    (one,) = (await world.rules.get(rule.id)).instances
+    assert (one.state, one.no_data) == ("pending", True)
+
+
+async def test_a_group_that_is_gone_is_resolved_and_deleted(world: World) -> None:
+    rule = await world.rule(groupBy=["host"])
+    await world.ticks_with(11, host="a")
+    last_bucket = world.now - 2 * TICK
+    world.clock.now_ms += 30 * TICK
+    await world.write(1, host="b")
+    await world.evaluator.tick()
+    assert await world.instances(rule) == {"a": "firing", "b": "ok"}
+    # The series of b goes on, so that only a vanishes.
+    while world.now < last_bucket + HOUR:
+        world.clock.now_ms += 4 * TICK
+        await world.write(1, host="b")
+        await world.evaluator.tick()
+    assert await world.instances(rule) == {"a": "firing", "b": "ok"}
+    await world.ticks_with(1, host="b")
+    assert await world.instances(rule) == {"b": "ok"}
+    assert (await world.told(rule))[-1] == ("resolved", world.now, "gone")
+
+
+async def test_firing_goes_on_for_an_hour_without_data(world: World) -> None:
+    rule = await world.rule()
+    await world.ticks_with(11)
+    first_without = world.now - 2 * TICK + 5 * MINUTE + TICK
+    world.clock.now_ms = first_without + HOUR - TICK
+    await world.evaluator.tick()
+    assert await world.state(rule) == "firing"
+    await world.tick()
+    assert await world.state(rule) == "nodata"
+    assert (await world.told(rule))[-1] == ("resolved", world.now, "nodata")
+
+
+@pytest.mark.parametrize("no_data", ["ok", "alert"])
+async def test_what_no_data_means_is_the_rules(world: World, no_data: str) -> None:
+    rule = await world.rule(noData=no_data)
+    await world.tick()
+    assert await world.state(rule) == ("nodata" if no_data == "ok" else "firing")
+    await world.ticks_with(11)
+    await world.tick(30)
+    assert await world.state(rule) == ("nodata" if no_data == "ok" else "firing")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"threshold": 5.0}, "changed"),
+        ({"condition": "gte"}, "changed"),
+        ({"query": "n"}, "changed"),
+        ({"tags": {"host": "a"}}, "changed"),
+        ({"group_by": ["host"]}, "changed"),
+        ({"aggregation": "max"}, "changed"),
+        ({"step": "30s"}, "changed"),
+        ({"enabled": False}, "disabled"),
+        (None, "deleted"),
+    ],
+)
+async def test_a_change_resolves_what_fires(world: World, change: dict[str, object] | None, reason: str) -> None:
+    rule = await world.rule()
+    await world.ticks_with(11)
+    if change is None:
+        await world.rules.delete(rule.id)
+    else:
+        await world.rules.update(rule.id, RuleUpdate(**change))
+    assert [(status, why) for status, _, why in await world.told(rule)] == [("firing", None), ("resolved", reason)]
+    assert await world.sql("SELECT FROM alert_instances") == []
+    await world.ticks_with(11)  # nothing of the old rule is left in anyone's memory
+    assert len(await world.sql("SELECT FROM alert_instances")) <= 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "other"}, {"severity": "info"}, {"duration": "5m"}, {"no_data": "ok"}, {"threshold": 10.0}]
+)
+async def test_other_changes_leave_it_firing(world: World, change: dict[str, object]) -> None:
+    rule = await world.rule()
+    await world.ticks_with(11)
+    await world.rules.update(rule.id, RuleUpdate(**change))
+    await world.ticks_with(11)
+    assert await world.state(rule) == "firing"
+    assert len(await world.events(rule)) == 1
+
+
+async def test_too_many_instances_are_an_error_that_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashapp.alerts.judging.MOST_INSTANCES", 3)
+    rule, other = await world.rule(groupBy=["host"]), await world.rule()
+    world.clock.now_ms += TICK
+    for number in range(4):
+        await world.write(11, host=f"h{number}")
+    await world.evaluator.tick()
+    found = await world.rules.get(rule.id)
+    assert (found.state, found.error) == (
+        "error",
+        "the rule has 4 instances, and at most 3 are judged; filter by tags or group by fewer.",
+    )
+    assert await world.state(other) == "firing"
+
+
+async def test_a_rule_that_fails_stands_alone(world: World) -> None:
+    good = await world.rule()
+    bad = await world.rule(query="broken")
+    better = await world.rule(threshold=5.0)
+    await world.write(1, name="broken")
+    # Three samples that can't be added up, as no write of dashapp could make them.
+    await world.sql(
+        "INSERT INTO metrics_raw SELECT to_timestamp(%s) + n * interval '1 ms', s.id, 1.7e308"
+        " FROM series s JOIN metrics m ON m.id = s.metric_id, generate_series(1, 3) n WHERE m.name = 'broken'",
+        (world.now - TICK) / 1000,
+    )
+    await world.ticks_with(11)
+    assert await world.state(good) == "firing"
+    assert await world.state(better) == "firing"
+    found = await world.rules.get(bad.id)
+    assert found.state == "error"
+    assert "out of range" in str(found.error)
+    world.clock.now_ms += 5 * MINUTE  # what can't be added up is no longer looked at
+    await world.tick()
+    assert (await world.rules.get(bad.id)).error is None
+
+
+async def test_rows_are_written_only_when_something_changes(world: World) -> None:
+    for _ in range(3):
+        await world.rule(groupBy=["host"])
+    world.clock.now_ms += TICK
+    for host in "abc":
+        await world.write(1, host=host)
+    await world.evaluator.tick()
+    before = await world.sql("SELECT xmin::text, rule_id FROM alert_instances ORDER BY rule_id, tags_hash")
+    assert len(before) == 9
+    for _ in range(3):
+        world.clock.now_ms += TICK
+        for host in "abc":
+            await world.write(2, host=host)
+        await world.evaluator.tick()
+    assert await world.sql("SELECT xmin::text, rule_id FROM alert_instances ORDER BY rule_id, tags_hash") == before
+
+
+async def test_a_restart_loses_no_pending_time(world: World) -> None:
+    rule = await world.rule(duration="2 days")
+    await world.ticks_with(11)
+    began = world.now
+    await world.sql(
+        "UPDATE alert_instances SET pending_since = pending_since - interval '2 days', since = since - interval '2 days'"
+    )
+    await world.evaluator.lease.release()
+    world.evaluator = world.process()
+    await world.ticks_with(11)
+    assert await world.state(rule) == "firing"
+    assert world.now == began + TICK
+
+
+class TestSeveralProcesses:
+    async def test_exactly_one_judges(self, world: World) -> None:
+        other = world.process()
+        assert not await other.tick()
+        rule = await world.rule()
+        await world.ticks_with(11)
+        world.clock.now_ms += TICK
+        assert [await other.tick(), await world.evaluator.tick()] == [False, True]
+        assert len(await world.events(rule)) == 1
+
+    async def test_the_next_takes_over_when_the_lease_runs_out(self, world: World) -> None:
+        other = world.process()
+        rule = await world.rule()
+        await world.ticks_with(11)
+        await world.sql("UPDATE leases SET expires_at = clock_timestamp() - interval '1 ms' WHERE name = 'alerts'")
+        world.clock.now_ms += TICK
+        await world.write(1)
+        assert await other.tick()
+        assert not await world.evaluator.tick()
+        assert [status for status, _, _ in await world.told(rule)] == ["firing", "resolved"]
+
+    async def test_one_that_lost_its_lease_amid_a_pass_writes_nothing(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        other, rule = world.process(), await world.rule()
+        original = world.evaluator._judge
+
+        async def slow(tick: int, outcome: object) -> None:
+            await original(tick, outcome)  # type: ignore[arg-type]
+            await world.sql("UPDATE leases SET expires_at = clock_timestamp() - interval '1 ms' WHERE name = 'alerts'")
+            assert await other.tick()
+
+        monkeypatch.setattr(world.evaluator, "_judge", slow)
+        world.clock.now_ms += TICK
+        await world.write(11)
+        assert not await world.evaluator.tick()
+        assert len(await world.events(rule)) == 1
+
+
+class TestMissedTicks:
+    async def test_are_judged_from_history(self, world: World) -> None:
+        rule = await world.rule(duration="1 minute")
+        start = world.now
+        await world.ticks_with(1)
+        for number in range(1, 200):
+            await world.write(11 if number % 60 > 30 else 1, at=start + number * TICK)
+        world.clock.now_ms = start + 205 * TICK
+        assert await world.evaluator.tick()
+        told = await world.told(rule)
+        assert [status for status, _, _ in told] == ["firing", "resolved"] * 3
+        assert told[0][1] == start + 31 * TICK + 2 * TICK + MINUTE
+        assert world.evaluator.figures.late == 203
+
+    async def test_only_the_net_change_notifies(self, world: World) -> None:
+        rule = await world.rule(notification={"type": "webhook", "target": "https://example.org/x"})
+        start = world.now
+        await world.ticks_with(11)
+        for number in range(1, 100):
+            await world.write(11 if 30 < number < 60 or number > 80 else 1, at=start + number * TICK)
+        world.clock.now_ms = start + 101 * TICK
+        assert await world.evaluator.tick()
+        assert [
+            (one.status, [delivery.state for delivery in one.deliveries]) for one in await world.events(rule)
+        ] == [
+            ("firing", ["pending"]), ("resolved", ["pending"]), ("firing", []), ("resolved", []), ("firing", ["pending"]),
+        ]  # fmt: skip
+
+    async def test_reach_back_a_day(self, world: World) -> None:
+        rule = await world.rule(duration="1 hour")
+        await world.ticks_with(11)
+        world.clock.now_ms += 40 * HOUR
+        for minutes in range(1, 9):
+            await world.write(11, at=world.now - 30 * MINUTE + minutes * MINUTE)
+        assert await world.evaluator.tick()
+        # 16 hours that nobody judged, then a day without data: all of it stands still.
+        assert await world.state(rule) == "pending"
+
+
+async def test_an_event_told_twice_is_one(world: World) -> None:
+    rule = await world.rule()
+    await world.ticks_with(11)
+    (row,) = await world.sql("SELECT * FROM alert_events")
+    await world.sql("UPDATE alert_clock SET last_tick = last_tick - interval '10 seconds'")
+    await world.sql("DELETE FROM alert_instances")
+    again = world.process()
+    await world.evaluator.lease.release()
+    assert await again.tick()
+    assert [one["id"] for one in await world.sql("SELECT id FROM alert_events")] == [row["id"]]
+    assert rule.id == row["rule_id"]
+    assert row["incident"] != uuid4()
