@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -18,8 +21,10 @@ from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.limits import Limits
 from dashapp.accounts.users import Users
+from dashapp.alerts.evaluator import Evaluator
 from dashapp.alerts.events import History
 from dashapp.alerts.rules import Rules
+from dashapp.alerts.sender import Sender
 from dashapp.alerts.silences import Silences
 from dashapp.alerts.ticks import Ticks
 from dashapp.api import figures
@@ -55,12 +60,14 @@ def make_services(settings: Settings, database: Database) -> Services:
     reader, notices = Reader(database, settings), Notices(database.url)
     store = open_store(settings.cache_url.get_secret_value(), database)
     accounts = Accounts(database, idle=settings.session_idle, lifetime=settings.session_lifetime)
+    ticks, sender = Ticks(database, settings), Sender(database, reader, settings)
     return Services(
         settings=settings, database=database, notices=notices,
         accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
         ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
-        rules=Rules(database, reader, Ticks(database, settings)), silences=Silences(database), history=History(database),
+        rules=Rules(database, reader, ticks), silences=Silences(database), history=History(database),
+        evaluator=Evaluator(database, reader, ticks, told=sender.wake), sender=sender,
     )  # fmt: skip
 
 
@@ -75,14 +82,30 @@ async def running(services: Services) -> AsyncIterator[Services]:
         except Unavailable:
             log.warning("the storage job waits for the database")
 
+    async def alert_pass() -> None:
+        try:
+            await services.evaluator.tick()
+        except Unavailable:
+            log.warning("alert rules wait for the database")
+        except Exception:
+            log.exception("judging alert rules failed; the ticks are made up for")
+
     scheduler = AsyncIOScheduler(timezone="UTC")
     # A pass that takes longer than its interval is followed by one, not by a pile.
     scheduler.add_job(storage_pass, "interval", seconds=STORAGE_SECONDS, max_instances=1, coalesce=True, misfire_grace_time=None)
+    interval = services.settings.alert_interval
+    # Just after each tick: multiples of the interval, as near as this clock is to the database's.
+    tick = datetime.fromtimestamp(math.ceil(time.time() / interval.total_seconds()) * interval.total_seconds() + 0.2, UTC)
+    scheduler.add_job(
+        alert_pass, "interval", seconds=interval.total_seconds(), start_date=tick, max_instances=1, coalesce=True,
+        misfire_grace_time=None,
+    )  # fmt: skip
     await services.database.open()
     services.notices.start()
     try:
         await services.ingest.start()
         services.hub.start()
+        services.sender.start()
         await storage_pass()
         scheduler.start()
         yield services
@@ -90,9 +113,11 @@ async def running(services: Services) -> AsyncIterator[Services]:
         if scheduler.running:
             scheduler.shutdown(wait=False)
         await services.hub.stop()
+        await services.sender.stop()
         await services.ingest.stop()
         with suppress(DashappError):
             await jobs.lease.release()
+            await services.evaluator.lease.release()
         await services.cached.close()
         await services.notices.stop()
         await services.database.close()

@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
     from dashapp.accounts.limits import Limits
     from dashapp.accounts.users import Users
+    from dashapp.alerts.evaluator import Evaluator
     from dashapp.alerts.events import History
     from dashapp.alerts.rules import Rules
+    from dashapp.alerts.sender import Sender
     from dashapp.alerts.silences import Silences
     from dashapp.dashboards.store import Dashboards
     from dashapp.database.notices import Notices
@@ -41,3 +43,5 @@ class Services:
     rules: Rules
     silences: Silences
     history: History
+    evaluator: Evaluator
+    sender: Sender

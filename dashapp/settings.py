@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         description="Redis or Valkey in which processes share answers, `redis://:password@host:6379/0`; empty: in the process.",
     )
     max_series: int = Field(default=1_000_000, ge=1, description="Refuse new series beyond so many.")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="Mail server, `smtps://user:password@host:465` or `smtp://host:587`."
+    )
+    mail_from: str = Field(default="", description="Sender of mails; `dashapp@` the mail server's host when empty.")
+    webhook_allow_private: bool = Field(default=False, description="Let webhooks go to private and loopback addresses.")
+    webhook_secret: SecretStr = Field(default=SecretStr(""), description="Signs webhooks; unsigned when empty.")
     alert_interval: Span = Field(default=timedelta(seconds=10), description="Time between two ticks of alert rules, e.g. `10s`.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
 

@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg import errors as pg
 
 from dashapp.alerts import events
+from dashapp.alerts.backtest import backtest
 from dashapp.alerts.evaluation import evaluate
 from dashapp.alerts.judging import Group, Values, group_of, values_at
 from dashapp.alerts.machine import State, fresh
@@ -29,6 +30,7 @@ from dashapp.alerts.rows import (
     state_of,
 )
 from dashapp.alerts.ticks import Ticks
+from dashapp.contract.alerts import Backtest, BacktestRequest
 from dashapp.contract.alerts import (
     JUDGED_FIELDS,
     Evaluation,
@@ -159,6 +161,14 @@ class Rules:
             group_of(cast("dict[str, str]", row["tags"])): state_of(row) for row in instances.get(rule_id, [])
         }
         return await evaluate(self._reader, definition_of(rows[0]), stored, await self._ticks.newest())
+
+    async def backtest(self, request: BacktestRequest) -> Backtest:
+        """What a rule, stored or not, would have done.
+
+        Raises:
+            ValidationFailed: the range is too long, or has too many series.
+        """
+        return await backtest(self._reader, self._ticks, request)
 
     # -- within ------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from dashapp.api.answers import Data, PageMeta, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
 from dashapp.contract.alerts import (
+    Backtest,
+    BacktestRequest,
     Evaluation,
     Event,
     PauseRequest,
@@ -26,6 +28,7 @@ from dashapp.contract.alerts import (
     Silence,
     SilenceRequest,
     Status,
+    TestSent,
 )
 from dashapp.contract.base import Model
 
@@ -105,6 +108,13 @@ async def history(
 ) -> Response:
     """Events of all rules, newest first, also of rules that are gone."""
     return await _history(actor, services, None, status, severity, since, to, page, page_size)
+
+
+@router.post("/backtest", response_model=Data[Backtest])
+async def backtest_rule(actor: Signed, body: BacktestRequest, services: Parts) -> Response:
+    """What a rule would have done over stored history. Nothing is written, nobody is told."""
+    require(actor, "alert.read")
+    return data(await services.rules.backtest(body))
 
 
 @router.get("/silences", response_model=SilencePage)
@@ -201,6 +211,15 @@ async def evaluate_rule(actor: Signed, rule_id: UUID, services: Parts) -> Respon
     """How the rule stands now. Nothing is written, nobody is told."""
     require(actor, "alert.read")
     return data(await services.rules.evaluate(rule_id))
+
+
+@router.post("/{rule_id}/test", response_model=Data[TestSent])
+async def test_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
+    """Send a test to where the rule's notifications go, now. `sent: false` comes with the reason."""
+    require_scope(actor, "alert.change")
+    rule = await services.rules.get(rule_id)
+    require(actor, "alert.change", rule)
+    return data(await services.sender.test(rule))
 
 
 @router.post("/{rule_id}/pause", response_model=Data[Rule])

@@ -195,7 +195,7 @@ async def test_a_rule_that_fails_stands_alone(world: World) -> None:
     assert found.state == "error"
     assert "out of range" in str(found.error)
     world.clock.now_ms += 5 * MINUTE  # what can't be added up is no longer looked at
-    await world.tick()
+    await world.tick(3)
     assert (await world.rules.get(bad.id)).error is None
 
 

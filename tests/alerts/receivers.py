@@ -1,0 +1,80 @@
+"""Receivers on loopback that do as they are told: an HTTP one that fails, hangs, recovers, and a real SMTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Got:
+    headers: dict[str, str]
+    body: dict[str, Any]
+    raw: bytes
+
+    @property
+    def status(self) -> str:
+        return str(self.body["status"])
+
+
+@dataclass
+class HttpReceiver:
+    """What came, and how the next requests are answered."""
+
+    got: list[Got] = field(default_factory=list)
+    #: A status, ``hang``, ``drop`` or ``drip``.
+    answer: int | str = 200
+    location: str = ""
+    url: str = ""
+    #: All requests, also those that were answered badly.
+    seen: list[Got] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+            raw = await reader.readexactly(int(headers["content-length"]))
+            one = Got(headers, json.loads(raw), raw)
+            self.seen.append(one)
+            if self.answer == "hang":
+                await reader.read()
+            elif self.answer == "drop":
+                writer.transport.abort()
+            else:
+                if self.answer == 200:
+                    self.got.append(one)
+                location = f"Location: {self.location}\r\n" if self.location else ""
+                writer.write(f"HTTP/1.1 {self.answer} X\r\n{location}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def http_receiver() -> AsyncIterator[HttpReceiver]:
+    receiver = HttpReceiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
+
+
+async def until(condition: Callable[[], Awaitable[Any] | Any], what: str, seconds: float = 20.0) -> Any:
+    """The condition's first true value."""
+    async with asyncio.timeout(seconds):
+        while True:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.02)
+    raise AssertionError(what)
