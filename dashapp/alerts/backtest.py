@@ -71,7 +71,7 @@ def _replayed(
         )
     history = history_of(frame)
     moved = through(judged, history, {}, at)
-    periods = [period for group, (track, steps) in moved.items() for period in _periods(dict(group), track, steps, start, end)]
+    periods = [period for group, (track, steps) in moved.items() for period in _periods(dict(group), track, steps, start)]
     firing = [period for period in periods if period.state == "firing"]
     fired = sum(to_ms(period.start) >= start for period in firing)
     seconds = sum((to_ms(period.end or from_ms(end)) - max(to_ms(period.start), start)) / 1000 for period in firing)
@@ -106,8 +106,8 @@ def _judged_from(rule: RuleDefinition, history: History, frame: Frame, first: in
     return found if found < end else None
 
 
-def _periods(tags: dict[str, str], track: Track, steps: Sequence[Moved], start: int, end: int) -> list[Period]:
-    """Pending and firing of an instance as far as they reach into [start, end)."""
+def _periods(tags: dict[str, str], track: Track, steps: Sequence[Moved], start: int) -> list[Period]:
+    """Pending and firing of an instance as far as they reach beyond start."""
     found: list[Period] = []
     open_: Period | None = None
     for step in steps:

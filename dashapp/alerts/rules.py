@@ -30,9 +30,10 @@ from dashapp.alerts.rows import (
     state_of,
 )
 from dashapp.alerts.ticks import Ticks
-from dashapp.contract.alerts import Backtest, BacktestRequest
 from dashapp.contract.alerts import (
     JUDGED_FIELDS,
+    Backtest,
+    BacktestRequest,
     Evaluation,
     Instance,
     Reason,
