@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from dashapp import __version__
 from dashapp.alerts.channels import DeliveryFailed
 from dashapp.alerts.channels.addresses import resolve
 from dashapp.alerts.message import Message, stamp
@@ -97,7 +96,7 @@ class Webhook:
         now = int(time.time())
         headers = [
             ("Host", urlsplit(target).netloc), ("Content-Type", "application/json"), ("Content-Length", str(len(content))),
-            ("User-Agent", f"dashapp/{__version__}"), ("webhook-id", str(message.id)), ("webhook-timestamp", str(now)),
+            ("User-Agent", "dashapp"), ("webhook-id", str(message.id)), ("webhook-timestamp", str(now)),
         ]  # fmt: skip
         if self._secret:
             headers.append(("webhook-signature", signature(self._secret, str(message.id), now, content)))
