@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,6 +66,30 @@ class Frame:
     @property
     def step_ms(self) -> int:
         return self.meta.step_ms
+
+
+def assemble(
+    tags: Sequence[dict[str, str]], places: NDArray[np.int64], times: Times, values: Values, counts: Values, meta: FrameMeta
+) -> Frame:
+    """A frame of cells in any order: each has the place of its series in `tags`, its time, its value and its samples.
+
+    The arrays are of shape (cells,). Series share the times at which any of them has a sample; those without any are left out.
+    """
+    if not times.size:
+        return Frame(np.empty(0, np.int64), [], meta)
+    # Times are multiples of the step, so that they are counted instead of sorted.
+    first = int(times.min())
+    buckets = (times - first) // meta.step_ms
+    held = np.zeros(int(buckets.max()) + 1, np.bool_)
+    held[buckets] = True
+    columns = np.cumsum(held)[buckets] - 1
+    shape = len(tags), int(np.count_nonzero(held))
+    cells, samples = np.full(shape, np.nan), np.zeros(shape)
+    cells[places, columns], samples[places, columns] = values, counts
+    shown = np.zeros(len(tags), np.bool_)
+    shown[places] = True
+    series = [Series(tags[place], cells[place], samples[place]) for place in np.flatnonzero(shown).tolist()]
+    return Frame(first + np.flatnonzero(held) * meta.step_ms, series, meta)
 
 
 def align(columns: list[tuple[dict[str, str], Times, Values, Values]], meta: FrameMeta) -> Frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString, cast
 
@@ -14,14 +14,14 @@ import psycopg
 from numpy.typing import NDArray
 
 from dashapp.contract.durations import format_ms
-from dashapp.contract.frames import Frame, FrameMeta, Times, Values, align
+from dashapp.contract.frames import Frame, FrameMeta, Times, Values, assemble
 from dashapp.contract.metrics import Aggregation, Function, MetricQuery, Selection
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.metrics.clock import HOUR, MINUTE, SECOND, Clock, system_clock
-from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Plan, default_step, nice_step, plan, reach
+from dashapp.metrics.clock import DAY, MINUTE, SECOND, Clock, system_clock
+from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Part, Plan, default_step, nice_step, plan, reach
 from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -105,18 +105,21 @@ class Reader:
     # -- answering ---------------------------------------------------------------------------------------------
 
     async def _answer(self, connection: Connection, query: MetricQuery) -> Frame:
-        horizons = await _horizons(connection, query)
+        horizons, rolled_up = await _standing(connection, query)
         while True:
             how = _plan(query, horizons)
             groups = await self._groups(connection, query, query.group_by)
             _refuse_too_large(how, len(groups))
-            columns = await _columns(connection, query, how, groups) if groups and how.parts else []
+            meta = _meta(query, how)
+            frame = await _frame(connection, query, how, groups, rolled_up, meta) if groups and how.parts else _empty(meta)
             # Retention may have dropped the oldest partition between the statements.
             oldest = min((part.start_ms for part in how.parts), default=query.start_ms)
-            now = await _horizons(connection, query) if oldest < max(horizons.values()) + 2 * 24 * HOUR else horizons
-            if now == horizons:
-                return align(columns, _meta(query, how))
-            horizons = now
+            if oldest >= max(horizons.values()) + 2 * DAY:
+                return frame
+            before = horizons
+            horizons, rolled_up = await _standing(connection, query)
+            if before == horizons:
+                return frame
 
     async def _groups(self, connection: Connection, selection: Selection, keys: Sequence[str]) -> list[_Group]:
         values = {"name": selection.query, "tags": json.dumps(selection.tags), "group_by": list(keys)}
@@ -182,13 +185,14 @@ def _plan(query: MetricQuery, horizons: Horizons) -> Plan:
     return plan(query.start_ms, query.end_ms, step_of(query), horizons, levels, compared=compared)
 
 
-async def _horizons(connection: Connection, query: MetricQuery) -> Horizons:
-    """What is held; for rates and increases of a counter also ``increase``, from where on they are kept."""
-    if query.function in ("rate", "increase"):
-        cursor = await connection.execute(_SQL["horizons_of_counter"], {"name": query.query})
-    else:
-        cursor = await connection.execute(_SQL["horizons"])
-    return {str(row["level"]): to_ms(cast(datetime, row["horizon"])) for row in await cursor.fetchall()}
+async def _standing(connection: Connection, query: MetricQuery) -> tuple[Horizons, Mapping[str, int]]:
+    """What is held, for rates and increases of a counter also ``increase``, from where on they are kept; and by level, up to
+    where its rollups stand in a table of their own. Moments are Unix ms."""
+    values = {"counter": query.query if query.function in ("rate", "increase") else None}
+    found: dict[str, dict[str, int]] = {"held": {}, "rolled up": {}}
+    for row in await (await connection.execute(_SQL["horizons"], values)).fetchall():
+        found[str(row["kind"])][str(row["level"])] = to_ms(cast(datetime, row["moment"]))
+    return found["held"], found["rolled up"]
 
 
 async def _moment(connection: Connection, statement: LiteralString, values: dict[str, object]) -> int | None:
@@ -196,42 +200,74 @@ async def _moment(connection: Connection, statement: LiteralString, values: dict
     return None if row is None or row["newest"] is None else to_ms(cast(datetime, row["newest"]))
 
 
-async def _columns(
-    connection: Connection, query: MetricQuery, how: Plan, groups: list[_Group]
-) -> list[tuple[dict[str, str], Times, Values, Values]]:
-    """Per group: tags, times (Unix ms), values and samples of the buckets that have any. One statement.
+def _empty(meta: FrameMeta) -> Frame:
+    return Frame(np.empty(0, np.int64), [], meta)
+
+
+async def _frame(
+    connection: Connection, query: MetricQuery, how: Plan, groups: list[_Group], rolled_up: Mapping[str, int], meta: FrameMeta
+) -> Frame:
+    """The buckets that have samples. One statement.
 
     Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
     """
     column, aggregate = _AGGREGATES[query.aggregation]
-    values: dict[str, object] = {
-        "step": timedelta(milliseconds=how.step_ms),
-        "ids": np.concatenate([group.ids for group in groups]),
-    }
+    ids = np.concatenate([group.ids for group in groups])
+    values: dict[str, object] = {"step": timedelta(milliseconds=how.step_ms), "ids": ids}
     kind: LiteralString = "part" if query.function is None else "step"
     parts: list[LiteralString] = []
-    for place, part in enumerate(how.parts):
-        number = _NUMBERS[place]
-        parts.append(_SQL[f"{kind}_{part.level.relation}"].replace("{n}", number).replace("{column}", column))
-        values |= {f"from{number}": from_ms(part.start_ms), f"to{number}": from_ms(part.end_ms)}
+    sources = [source for part in how.parts for source in _sources(part, rolled_up)]
+    for n, (level, relation, start_ms, end_ms) in zip(_NUMBERS, sources, strict=False):
+        part = _SQL[f"{kind}_{level.relation}"].replace("{n}", n).replace("{column}", column)
+        parts.append(part.replace("{relation}", relation))
+        values |= {f"from{n}": from_ms(start_ms), f"to{n}": from_ms(end_ms)}
     rows = "\nUNION ALL\n".join(parts)
     if query.function is not None:
         rows = _SQL["stepped"].replace("{step}", _STEPS[query.function]).replace("{parts}", rows)
         values |= {"reach": timedelta(milliseconds=reach(how.step_ms)), "start": from_ms(how.covered_start_ms)}
-    statement = _SQL["frame_of_one" if len(groups) == 1 else "frame_of_groups"]
-    if len(groups) > 1:
+    number: LiteralString = "0::bigint"
+    members: LiteralString = ""
+    if len(groups) == ids.size > 1:
+        number = "series_id"
+    elif len(groups) > 1:
+        number, members = "number", "JOIN unnest(%(ids)s, %(numbers)s) AS member (series_id, number) USING (series_id)"
         values["numbers"] = np.repeat(np.arange(len(groups)), [group.ids.size for group in groups])
-    cursor = await connection.execute(statement.replace("{aggregate}", aggregate).replace("{parts}", rows), values, binary=True)
-    columns = []
-    for row in await cursor.fetchall():
-        numbers, samples = cast(Values, row["values"]), cast(Values, row["samples"])
-        if query.aggregation == "avg":
-            numbers = numbers / samples
-        if query.function == "rate" and query.aggregation != "count":
-            numbers = numbers / (how.step_ms / SECOND)
-        columns.append((groups[int(str(row["number"]))].tags, cast(Times, row["times"]), numbers, samples))
-    return columns
+    statement = _SQL["frame"].replace("{number}", number).replace("{members}", members)
+    statement = statement.replace("{aggregate}", aggregate).replace("{parts}", rows)
+    cells = await (await connection.execute(statement, values, binary=True)).fetchone()
+    if cells is None or cells["numbers"] is None:
+        return _empty(meta)
+    numbers, samples = cast(Values, cells["values"]), cast(Values, cells["samples"])
+    if query.aggregation == "avg":
+        numbers = numbers / samples
+    if query.function == "rate" and query.aggregation != "count":
+        numbers = numbers / (how.step_ms / SECOND)
+    places = cast(NDArray[np.int64], cells["numbers"])
+    if number == "series_id":
+        order = np.argsort(ids)
+        places = order[np.searchsorted(ids, places, sorter=order)]
+    return assemble([group.tags for group in groups], places, cast(Times, cells["times"]), numbers, samples, meta)
 
+
+def _sources(part: Part, rolled_up: Mapping[str, int]) -> list[tuple[Level, LiteralString, int, int]]:
+    """Where a part's rows lie, as (level, relation, start, end): what is rolled up in the table, the rest in the view.
+
+    The view would answer all of it, but the planner can't know that nothing lies beyond the watermark, which only moves on.
+    """
+    level = part.level
+    if level.relation not in _TABLES or level.stored not in rolled_up:
+        return [(level, _VIEWS.get(level.relation, ""), part.start_ms, part.end_ms)]
+    middle = min(max(part.start_ms, rolled_up[level.stored]), part.end_ms)
+    sources = (
+        (level, _TABLES[level.relation], part.start_ms, middle),
+        (level, _VIEWS[level.relation], middle, part.end_ms),
+    )
+    return [source for source in sources if source[2] < source[3]]
+
+
+_VIEWS: dict[str, LiteralString] = {"metrics_1min": "metrics_1min", "metrics_1hour": "metrics_1hour"}
+_TABLES: dict[str, LiteralString] = {"metrics_1min": "rollup_1min", "metrics_1hour": "rollup_1hour"}
 
 #: At most nine parts: raw, minutes, hours, minutes, raw, and as much before them of what they are compared with, sharing one.
-_NUMBERS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8")
+#: A watermark parts two of them once more.
+_NUMBERS: tuple[LiteralString, ...] = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11")

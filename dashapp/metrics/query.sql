@@ -1,13 +1,13 @@
 -- name: horizons
 -- Sets the transaction up as well, in one round trip: the planner cannot know how little lies beyond a watermark, and would
 -- start parallel workers for it, which takes longer than the query.
-SELECT level, horizon, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
-
--- name: horizons_of_counter
--- With the moment from where on the metric's increases are kept, if it is a counter; the same set-up.
-SELECT level, horizon, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
+-- With them, up to where the rollups stand in tables of their own; and what of a counter's increases is kept.
+SELECT 'held' AS kind, level, horizon AS moment, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
 UNION ALL
-SELECT 'increase', since, '' FROM counters JOIN metrics ON id = metric_id WHERE name = %(name)s AND after_series IS NULL
+SELECT 'rolled up', level, watermark, '' FROM rollup_watermarks WHERE (SELECT tier FROM storage) = 'postgres'
+UNION ALL
+SELECT 'held', 'increase', since, '' FROM counters JOIN metrics ON id = metric_id
+WHERE name = %(counter)s AND after_series IS NULL
 
 -- name: select
 -- The series of a selection: one row for each combination of the tags that are grouped by.
@@ -29,12 +29,12 @@ WHERE series_id = ANY(%(ids)s) AND time >= %(from{n})s AND time < %(to{n})s
 
 -- name: part_metrics_1min
 SELECT series_id, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), {column}, count::float8
-FROM metrics_1min
+FROM {relation}
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: part_metrics_1hour
 SELECT series_id, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), {column}, count::float8
-FROM metrics_1hour
+FROM {relation}
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: step_metrics_raw
@@ -46,12 +46,12 @@ WHERE series_id = ANY(%(ids)s) AND time >= %(from{n})s AND time < %(to{n})s
 
 -- name: step_metrics_1min
 SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), last - first, first, last
-FROM metrics_1min
+FROM {relation}
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: step_metrics_1hour
 SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), last - first, first, last
-FROM metrics_1hour
+FROM {relation}
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: step_increase_1min
@@ -76,28 +76,14 @@ FROM (
 WHERE at >= %(start)s
 GROUP BY series_id, bucket
 
--- name: frame_of_one
--- All series as one. Columns are arrays in the order of time.
-SELECT 0 AS number, array_agg(bucket ORDER BY bucket) AS times, array_agg(value ORDER BY bucket) AS values,
-    array_agg(samples ORDER BY bucket) AS samples
+-- name: frame
+-- {number} is what tells the cells' series apart. Cells come in any order: sorting them here takes longer than all the rest.
+SELECT array_agg(number) AS numbers, array_agg(bucket) AS times, array_agg(value) AS values, array_agg(samples) AS samples
 FROM (
-    SELECT bucket, {aggregate} AS value, sum(samples) AS samples
-    FROM ({parts}) AS part (series_id, bucket, value, samples)
-    GROUP BY bucket
+    SELECT {number} AS number, bucket, {aggregate} AS value, sum(samples) AS samples
+    FROM ({parts}) AS part (series_id, bucket, value, samples) {members}
+    GROUP BY 1, 2
 ) AS bucketed
-HAVING count(*) > 0
-
--- name: frame_of_groups
-SELECT number, array_agg(bucket ORDER BY bucket) AS times, array_agg(value ORDER BY bucket) AS values,
-    array_agg(samples ORDER BY bucket) AS samples
-FROM (
-    SELECT number, bucket, {aggregate} AS value, sum(samples) AS samples
-    FROM ({parts}) AS part (series_id, bucket, value, samples)
-    JOIN unnest(%(ids)s, %(numbers)s) AS member (series_id, number) USING (series_id)
-    GROUP BY number, bucket
-) AS bucketed
-GROUP BY number
-ORDER BY number
 
 -- name: newest_raw
 SELECT max(newest.time) AS newest
