@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dashapp.contract.durations import parse_ms
 from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics import query
+from dashapp.metrics.routing import plan
 from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
 
 pytestmark = both_tiers
@@ -148,3 +153,26 @@ async def test_queries_beside_ingest_and_refreshes_always_see_whole_requests(sto
     await asyncio.gather(pour(), look(), look())
     frame = await store.ask("m", base - DAY, base + DAY, step=DAY, aggregation="count")
     assert sum(frame.series[0].values.tolist()) == 400
+
+
+horizons = (
+    st.tuples(*[st.integers(0, 400)] * 3).map(sorted).map(lambda days: dict(zip(("1hour", "1min", "raw"), days, strict=True)))
+)
+
+
+@given(
+    end=st.integers(401 * DAY, 1_000 * DAY), span=st.integers(1, 400 * DAY), step=st.integers(1, 86_400),
+    groups=st.sampled_from([1, 2, 3, 10, 999, 100_000, 400_000, 499_999]), held=horizons,
+)  # fmt: skip
+def test_the_step_that_is_named_works(end: int, span: int, step: int, groups: int, held: dict[str, int]) -> None:
+    stored = {level: days * DAY for level, days in held.items()}
+    try:
+        query._refuse_too_large(plan(end - span, end, step * 1000, stored), groups)
+    except ValidationFailed as error:
+        refused = str(error)
+    else:
+        return
+    named = re.search(r"a step of (\w+) would work", refused)
+    assert named or "filter by tags" in refused
+    if named:
+        query._refuse_too_large(plan(end - span, end, parse_ms(named[1]), stored), groups)
