@@ -149,6 +149,47 @@ def push(
                 typer.echo(f"{file.path}: {'changed' if stored else 'made'}")
 
 
+@app.command("import-grafana")
+def import_grafana(
+    file: Annotated[Path, typer.Argument(help="A dashboard's JSON, as Grafana exports it.")],
+    url: ServerUrl = None,
+    token: ServerToken = None,
+    data_dir: ServerDataDir = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be made.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write this YAML file instead of sending.", show_default=False)
+    ] = None,
+) -> None:
+    """Make a dashboard from Grafana's, and print panel by panel what of it isn't mapped."""
+    import orjson
+
+    from dashapp.client import connect
+    from dashapp.contract.documents import dump
+    from dashapp.dashboards.grafana import convert
+
+    try:
+        source = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise StartupError(f"{file} can't be read ({error.strerror}).") from None
+    except orjson.JSONDecodeError as error:
+        raise ValidationFailed(f"{file}: no valid JSON ({error}).") from None
+    try:
+        imported = convert(source)
+    except ValidationFailed as error:
+        raise ValidationFailed(f"{file}: {error}") from None
+    typer.echo(imported.report(), err=True)
+    text = dump(imported.document)
+    if dry_run:
+        typer.echo(text, nl=False)
+    elif output is not None:
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"{output}: written", err=True)
+    else:
+        with connect(url, token, data_dir=data_dir) as client:
+            stored = client.put_dashboard(text, file=file.name)
+            typer.echo(f"{client.url}/d/{stored.id}")
+
+
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of these files, for editors."""

@@ -1,0 +1,297 @@
+"""A Grafana dashboard's JSON to a `DashboardDocument`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from dashapp.contract.base import from_pydantic
+from dashapp.contract.dashboards import GRID_COLUMNS, PanelDefinition
+from dashapp.contract.documents import DashboardDocument
+from dashapp.dashboards.grafana import promql, tables
+from dashapp.errors import ValidationFailed
+
+_LEGEND = re.compile(r"\{\{\s*([^}\s]+)\s*\}\}")
+_MOST_QUERIES = 21
+_HIGHEST = 8
+
+
+@dataclass
+class PanelReport:
+    """What became of one panel."""
+
+    title: str
+    kind: str
+    mapped: bool = False
+    #: What is left out or different.
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Imported:
+    document: DashboardDocument
+    panels: list[PanelReport]
+    #: Of the dashboard as a whole.
+    notes: list[str]
+
+    def report(self) -> str:
+        """For people: how many panels are mapped, and panel by panel what isn't."""
+        mapped = sum(panel.mapped for panel in self.panels)
+        lines = [f"{self.document.name}: {mapped} of {len(self.panels)} panels mapped.", *(f"  {note}" for note in self.notes)]
+        for panel in self.panels:
+            if panel.notes:
+                state = "" if panel.mapped else "not mapped: "
+                lines.append(f"  {panel.title} ({panel.kind}): {state}{'; '.join(panel.notes)}")
+        return "\n".join(lines)
+
+
+def _dict(value: Any, *path: str) -> dict[str, Any]:
+    """A part of the JSON that should be an object; empty where it isn't there or is something else."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any, *path: str) -> list[Any]:
+    found = _dict(value, *path[:-1]).get(path[-1])
+    return found if isinstance(found, list) else []
+
+
+def convert(source: Any) -> Imported:
+    """The dashboard of a Grafana JSON, as its export or its API gives it.
+
+    Raises:
+        ValidationFailed: it is no dashboard of Grafana.
+    """
+    board = _dict(source, "dashboard") or source
+    if not isinstance(board, dict) or not (isinstance(board.get("panels"), list) or isinstance(board.get("rows"), list)):
+        raise ValidationFailed("this is no dashboard of Grafana: it has neither panels nor rows.")
+    notes = []
+    if names := [str(_dict(variable).get("name")) for variable in _list(board, "templating", "list") if isinstance(variable, dict)]:
+        notes.append(f"variables are not mapped: {', '.join(names)}")
+    reports: list[PanelReport] = []
+    panels: list[PanelDefinition] = []
+    titles: list[str] = []
+    for panel, place in _placed(board, titles):
+        report = PanelReport(str(panel.get("title") or "Untitled")[:200].strip() or "Untitled", str(panel.get("type") or "?"))
+        reports.append(report)
+        try:
+            definition = _panel(panel, place, report)
+        except promql.NotMapped as error:
+            report.notes.append(str(error))
+            continue
+        if len(panels) >= 100:
+            report.notes.append("a dashboard holds at most 100 panels")
+            continue
+        report.mapped = True
+        panels.append(definition)
+    if titles:
+        notes.append(f"rows are not mapped, their panels are: {', '.join(titles)}")
+    name = str(board.get("title") or "").strip()[:200] or "Imported from Grafana"
+    try:
+        document = DashboardDocument(name=name, description=str(board.get("description") or "")[:2000], panels=panels)
+    except ValidationError as error:
+        raise from_pydantic(error) from None
+    return Imported(document, reports, notes)
+
+
+# -- places ------------------------------------------------------------------------------------------------------------
+
+
+def _placed(board: dict[str, Any], titles: list[str]) -> Iterator[tuple[dict[str, Any], dict[str, int]]]:
+    """The panels in reading order, each with its place on our grid. Rows are opened; their titles go to `titles`."""
+    if "panels" not in board:
+        yield from _old_rows(board, titles)
+        return
+    panels = [panel for panel in board["panels"] if isinstance(panel, dict)]
+    shift = 0
+    for panel in sorted(panels, key=lambda panel: (_at(panel)["y"], _at(panel)["x"])):
+        if panel.get("type") != "row":
+            yield panel, _halved(_at(panel), shift)
+            continue
+        if panel.get("title"):
+            titles.append(str(panel["title"]))
+        # A collapsed row holds its panels where they would stand, and what is below doesn't make room for them.
+        inner = [held for held in _list(panel, "panels") if isinstance(held, dict)]
+        for held in inner:
+            yield held, _halved(_at(held), shift)
+        if inner:
+            shift += max(_at(held)["y"] + _at(held)["h"] for held in inner) - _at(panel)["y"] - 1
+
+
+def _at(panel: dict[str, Any]) -> dict[str, int]:
+    place = _dict(panel, "gridPos")
+    defaults = {"x": 0, "y": 0, "w": 12, "h": 8}
+    return {key: int(place[key]) if isinstance(place.get(key), int | float) else default for key, default in defaults.items()}
+
+
+def _halved(place: dict[str, int], shift: int) -> dict[str, int]:
+    """From 24 columns and flat rows to 12 columns and rows of twice the height; edges that touched still touch."""
+    x, y = max(place["x"], 0) // 2, max(place["y"] + shift, 0) // 2
+    w, h = (place["x"] + place["w"]) // 2 - x, (place["y"] + shift + place["h"]) // 2 - y
+    x = min(x, GRID_COLUMNS - 1)
+    return {"x": x, "y": min(y, 10_000), "w": min(max(w, 1), GRID_COLUMNS - x), "h": min(max(h, 1), _HIGHEST)}
+
+
+def _old_rows(board: dict[str, Any], titles: list[str]) -> Iterator[tuple[dict[str, Any], dict[str, int]]]:
+    """Before Grafana 5, rows of panels with a span of 12 each."""
+    y = 0
+    for row in board["rows"]:
+        x, h = 0, 4
+        if _dict(row).get("showTitle") and row.get("title"):
+            titles.append(str(row["title"]))
+        for panel in _list(row, "panels"):
+            w = min(max(int(panel.get("span") or 6), 1), GRID_COLUMNS)
+            if x + w > GRID_COLUMNS:
+                x, y = 0, y + h
+            yield panel, {"x": x, "y": y, "w": w, "h": h}
+            x += w
+        y += h if x else 0
+
+
+# -- panels ------------------------------------------------------------------------------------------------------------
+
+
+def _panel(panel: dict[str, Any], place: dict[str, int], report: PanelReport) -> PanelDefinition:
+    kind = tables.panel_type(report.kind)
+    if kind is None:
+        raise promql.NotMapped(f"panels of type {report.kind}")
+    queries = _queries(panel, report)
+    options = _options(panel, report)
+    custom = _dict(panel, "fieldConfig", "defaults", "custom")
+    if kind == "line" and (_number(custom.get("fillOpacity")) or _number(panel.get("fill")) or custom.get("drawStyle") == "bars"):
+        kind = "area"
+    if kind == "area" and (panel.get("stack") is True or _dict(custom, "stacking").get("mode") in ("normal", "percent")):
+        options["stack"] = True
+    for key, what in (("transformations", "transformations"), ("links", "links"), ("seriesOverrides", "series overrides")):
+        if _list(panel, key):
+            report.notes.append(f"{what} are left out")
+    if _list(panel, "fieldConfig", "overrides"):
+        report.notes.append("overrides are left out")
+    if panel.get("repeat"):
+        report.notes.append(f"it stands once instead of once for each {panel['repeat']}")
+    if panel.get("alert"):
+        report.notes.append("its alert is left out")
+    first, *others = queries
+    values = {
+        "title": report.title, "type": kind, "query": first.pop("query"), "position": place,
+        "options": {**options, **first, **({"queries": others} if others else {})},
+    }  # fmt: skip
+    try:
+        return PanelDefinition.model_validate(values)
+    except ValidationError as error:
+        raise promql.NotMapped(str(from_pydantic(error)).rstrip(".")) from None
+
+
+def _queries(panel: dict[str, Any], report: PanelReport) -> list[dict[str, Any]]:
+    """The panel's queries as far as they can be asked here.
+
+    Raises:
+        NotMapped: none can.
+    """
+    found: list[dict[str, Any]] = []
+    failed: list[str] = []
+    targets = [target for target in _list(panel, "targets") if isinstance(target, dict) and not target.get("hide")]
+    for target in targets:
+        name = f"query {target.get('refId') or len(found) + 1}"
+        expression = target.get("expr")
+        if not isinstance(expression, str) or not expression.strip():
+            failed.append(f"{name}: it isn't PromQL")
+            continue
+        try:
+            query = promql.read(expression)
+        except promql.NotMapped as error:
+            failed.append(f"{name}: {error}")
+            continue
+        values, notes = _named(query, str(target.get("legendFormat") or ""))
+        if len(found) >= _MOST_QUERIES:
+            failed.append(f"{name}: a panel has at most {_MOST_QUERIES} queries")
+            continue
+        report.notes += [note for note in notes if note not in report.notes]
+        found.append(values)
+    if not found:
+        raise promql.NotMapped("; ".join(failed) or "it has no query")
+    report.notes += failed
+    limits = [values.pop("limit", None) for values in found]
+    if limits[0] is not None:
+        found[0]["limit"] = limits[0]
+    return found
+
+
+def _named(query: promql.Query, legend: str) -> tuple[dict[str, Any], list[str]]:
+    """The query's fields with an alias, and what is to be said. Without a grouping, the legend's labels tell series apart."""
+    notes = list(query.notes)
+    labels = _LEGEND.findall(legend)
+    group_by = query.group_by
+    if group_by is None:
+        group_by = list(dict.fromkeys(labels))
+        if query.aggregation is None and query.function is not None:
+            query.aggregation = "sum"
+        if not group_by:
+            notes.append("its series are drawn as one: neither the query nor the legend names a label that tells them apart")
+    alias = _LEGEND.sub(lambda match: f"{{{match[1]}}}", legend) if legend and legend != "__auto" else None
+    fields = {
+        "query": query.query, "tags": query.tags, "aggregation": query.aggregation, "function": query.function,
+        "groupBy": group_by[:8], "alias": alias, "limit": query.limit,
+    }  # fmt: skip
+    return {key: value for key, value in fields.items() if value not in (None, [], {})}, notes
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _options(panel: dict[str, Any], report: PanelReport) -> dict[str, Any]:
+    """Unit, ends of the axis, thresholds, legend and calculation, in the new places or in the old ones."""
+    defaults = _dict(panel, "fieldConfig", "defaults")
+    old_axis = next((axis for axis in _list(panel, "yaxes") if isinstance(axis, dict)), {})
+    options: dict[str, Any] = {}
+    unit, note = tables.unit(str(defaults.get("unit") or old_axis.get("format") or panel.get("format") or ""))
+    if unit:
+        options["unit"] = unit
+    if note:
+        report.notes.append(note)
+    for key in ("min", "max"):
+        if (end := _number(defaults.get(key, old_axis.get(key)))) is not None:
+            options[key] = end
+    if (decimals := _number(defaults.get("decimals", panel.get("decimals")))) is not None and 0 <= decimals <= 6:
+        options["decimals"] = int(decimals)
+    options |= _thresholds(panel, defaults, report)
+    legend = _dict(panel, "options", "legend")
+    if legend.get("showLegend") is False or legend.get("displayMode") == "hidden" or _dict(panel, "legend").get("show") is False:
+        options["showLegend"] = False
+    calcs = _list(panel, "options", "reduceOptions", "calcs")
+    wanted = str(calcs[0]) if calcs else str(panel.get("valueName") or "")
+    if wanted:
+        if (ours := tables.calculation(wanted)) is None:
+            report.notes.append(f"calculation {wanted} is not mapped, it shows the last value")
+        elif ours != "last":
+            options["calculation"] = ours
+    return options
+
+
+def _thresholds(panel: dict[str, Any], defaults: dict[str, Any], report: PanelReport) -> dict[str, Any]:
+    steps = [step for step in _list(defaults, "thresholds", "steps") if isinstance(step, dict)]
+    colors = [str(step.get("color") or "") for step in steps]
+    values = [value for step in steps if (value := _number(step.get("value"))) is not None]
+    if isinstance(panel.get("thresholds"), str):  # singlestat: "80,90"
+        parts = [part.strip() for part in panel["thresholds"].split(",")]
+        values = [float(part) for part in parts if re.fullmatch(r"-?\d+(\.\d+)?", part)]
+    style = _dict(defaults, "custom", "thresholdsStyle").get("mode")
+    if not values or (panel.get("type") == "timeseries" and style in (None, "off")):
+        return {}
+    if _dict(defaults, "thresholds").get("mode") == "percentage":
+        report.notes.append("thresholds in percent of the axis are not mapped")
+        return {}
+    if len(values) > 2:
+        report.notes.append(f"of {len(values)} thresholds two are mapped")
+    low, high = values[0], values[-1]
+    if colors and "red" in colors[0] and "red" not in colors[-1]:  # low values are the bad ones
+        return {"thresholds": {"critical": low} | ({"warning": high} if len(values) > 1 else {})}
+    if len(values) == 1:
+        return {"thresholds": {"critical" if not colors or "red" in colors[-1] else "warning": low}}
+    return {"thresholds": {"warning": low if len(values) == 2 else values[-2], "critical": high}}
