@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -10,7 +13,7 @@ from dashapp.cli.where import DataDir, with_database
 from dashapp.errors import NotFound, StartupError
 
 if TYPE_CHECKING:
-    from dashapp.contract.accounts import NewToken, Role, Scope, User
+    from dashapp.contract.accounts import Account, NewToken, Role, Scope, User
     from dashapp.database.pool import Database
 
 users = typer.Typer(help="Accounts.", no_args_is_help=True)
@@ -56,6 +59,66 @@ def add(
 
     user = with_database(load(data_dir=data_dir), work)
     typer.echo(f"{user.email} is {user.role}.")
+
+
+def _change(email: str, data_dir: Path | None, **change: str) -> Account:
+    """
+    Raises:
+        NotFound: there is no such account.
+        ValidationFailed: the change breaks the contract.
+        Conflict: no admin would be left.
+    """
+    from pydantic import ValidationError
+
+    from dashapp.accounts.accounts import Accounts
+    from dashapp.accounts.users import Users
+    from dashapp.contract.accounts import UserUpdate
+    from dashapp.contract.base import from_pydantic
+    from dashapp.settings import load
+
+    try:
+        update = UserUpdate.model_validate(change)
+    except ValidationError as error:
+        raise from_pydantic(error) from None
+
+    async def work(database: Database) -> Account:
+        accounts = Accounts(database)
+        user = await accounts.by_email(email)
+        if user is None:
+            raise NotFound(f"there is no account {email!r}.")
+        return await Users(database, accounts).update(None, user.id, update)
+
+    return with_database(load(data_dir=data_dir), work)
+
+
+@users.command("password")
+def password(
+    email: Annotated[str, typer.Argument(help="The account's e-mail.")],
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read the new one from the standard input.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Set an account's password. It ends all of the account's sessions."""
+    if stdin:
+        fresh = sys.stdin.readline().rstrip("\r\n")
+    else:
+        fresh = os.environ.get("DASHAPP_NEW_PASSWORD") or str(
+            typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+        )
+    account = _change(email, data_dir, password=fresh)
+    typer.echo(f"{account.email} has a new password; its sessions are ended.")
+
+
+@users.command("role")
+def role(
+    email: Annotated[str, typer.Argument(help="The account's e-mail.")],
+    role: Annotated[str, typer.Argument(help="viewer, editor or admin.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Change what an account may do, at once."""
+    if role not in ("viewer", "editor", "admin"):
+        raise StartupError(f"{role!r} is no role; take viewer, editor or admin.")
+    account = _change(email, data_dir, role=role)
+    typer.echo(f"{account.email} is {account.role}.")
 
 
 @tokens.command("create")

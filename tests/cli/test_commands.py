@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import subprocess
+import sys
 
 import httpx
 
+from dashapp.accounts.accounts import Accounts
 from dashapp.database.migrate import head
+from dashapp.database.pool import Database
 from tests.running import Dashapp, Running
 
 
@@ -54,3 +60,34 @@ def test_unknown_roles_and_scopes_are_refused(database_url: str) -> None:
         "dashapp: --role: 'king' is no role; take viewer, editor or admin.",
     )
     assert _run("token", "create", "x", "--scope", "all", url=database_url)[0] == 2
+
+
+async def test_password_and_role_are_changed_and_sessions_end(database_url: str) -> None:
+    database = Database(database_url, size=1)
+    await database.open()
+    accounts = Accounts(database)
+    admin = await accounts.ensure_admin("ada@example.org", "first password")
+    session = await accounts.open_session(admin.id)
+    try:
+        changed = _run("user", "password", "ada@example.org", url=database_url, env={"DASHAPP_NEW_PASSWORD": "second password"})
+        assert changed == (0, "ada@example.org has a new password; its sessions are ended.")
+        assert await accounts.by_session(session) is None
+        assert (await accounts.login("ada@example.org", "second password"))[0].id == admin.id
+        piped = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-m", "dashapp", "user", "password", "ada@example.org", "--stdin"],
+            input="third password\n", text=True, capture_output=True, env=os.environ | {"DASHAPP_DATABASE_URL": database_url},
+        )  # fmt: skip
+        assert piped.returncode == 0, piped.stderr
+        assert (await accounts.login("ada@example.org", "third password"))[0].id == admin.id
+        code, said = _run("user", "password", "ada@example.org", url=database_url, env={"DASHAPP_NEW_PASSWORD": "short"})
+        assert (code, "password" in said) == (1, True)
+        assert _run("user", "role", "ada@example.org", "viewer", url=database_url)[0] == 1, "the last admin"
+        await accounts.create_user("bob@example.org", None, "viewer")
+        assert _run("user", "role", "bob@example.org", "admin", url=database_url) == (0, "bob@example.org is admin.")
+        assert _run("user", "role", "ada@example.org", "viewer", url=database_url) == (0, "ada@example.org is viewer.")
+        assert _run("user", "role", "ada@example.org", "king", url=database_url)[0] == 2
+        assert _run("user", "role", "eve@example.org", "viewer", url=database_url) == (
+            1, "dashapp: there is no account 'eve@example.org'.",
+        )  # fmt: skip
+    finally:
+        await database.close()
