@@ -9,9 +9,9 @@ Metrics that become counters are filled from what raw still holds, some (series,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, LiteralString, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from dashapp.metrics.clock import DAY, Clock, system_clock
 from dashapp.metrics.rollups.partitions import INCREASES, make, partitions_of
 
 _Ids = NDArray[np.int64]
+
+_SQL = sql.load("dashapp.metrics.rollups", "increase.sql")
 
 
 @dataclass(frozen=True)
@@ -41,27 +43,33 @@ class Due:
 class Increases:
     """Used by the refresh alone, inside its transaction."""
 
-    #: By the names that refresh.sql uses.
-    statements = sql.load("dashapp.metrics.rollups", "increase.sql")
+    #: With the names, parameters and answers of those in refresh.sql.
+    statements: ClassVar[Mapping[str, LiteralString]] = {
+        "minutes_of_range": _SQL["minutes"].replace("{samples}", _SQL["of_range"]),
+        "minutes_of_minutes": _SQL["minutes"].replace("{samples}", _SQL["of_minutes"]),
+        "minutes_of_hours": _SQL["minutes"].replace("{samples}", _SQL["of_hours"]),
+        "hours_of_range": _SQL["hours"].replace("{minutes}", _SQL["minutes_from_to"]),
+        "hours_of_hours": _SQL["hours"].replace("{minutes}", _SQL["minutes_of_pairs"]),
+    }
 
     def __init__(self, clock: Clock = system_clock) -> None:
         self.clock = clock
 
     async def take(self, connection: Connection, raw_horizon: int, upto: int, limit: int) -> Due:
         """Bring the list of counters up to date, and take at most `limit` (series, hour) of those that are new."""
-        await connection.execute(self.statements["leave"])
-        await connection.execute(self.statements["join"], {"horizon": from_ms(raw_horizon)})
-        row = cast(dict[str, Any], await (await connection.execute(self.statements["count"])).fetchone())
+        await connection.execute(_SQL["leave"])
+        await connection.execute(_SQL["join"], {"horizon": from_ms(raw_horizon)})
+        row = cast(dict[str, Any], await (await connection.execute(_SQL["count"])).fetchone())
         none = np.empty(0, np.int64)
         if not row["pending"]:
             return Due(bool(row["counters"]), none, none, more=False)
         values = {"from": from_ms(raw_horizon), "to": from_ms(upto), "limit": limit}
-        cursor = await connection.execute(self.statements["take_pending"], values, binary=True)
+        cursor = await connection.execute(_SQL["take_pending"], values, binary=True)
         found = cast(dict[str, Any], await cursor.fetchone())
         series, hours = (none, none) if found["series"] is None else (found["series"], found["hours"])
         done = series.size < limit
         reached = {"series": None if done else int(series[-1]), "hour": None if done else from_ms(int(hours[-1]))}
-        await connection.execute(self.statements["put_pending"], {"metric": found["metric_id"], **reached})
+        await connection.execute(_SQL["put_pending"], {"metric": found["metric_id"], **reached})
         return Due(True, series, hours, more=not done or int(row["pending"]) > 1)
 
     async def make_room(self, connection: Connection, moments: Iterable[int]) -> None:

@@ -1,41 +1,18 @@
--- Increases of counters. The statements of the refresh have the names and parameters of those in refresh.sql, and answer
--- the same. A step is what a sample adds to the one before it; after a fall (a reset) the new value counts whole.
+-- Increases of counters. What a sample adds to the one before it is a step; after a fall (a reset) the new value counts
+-- whole. A first one has nothing before it and adds nothing.
 
--- name: minutes_of_range
-INSERT INTO rollup_increase_1min AS r (bucket, series_id, increase, first, last)
-SELECT bucket, series_id, sum(step), (array_agg(value ORDER BY time))[1], (array_agg(value ORDER BY time DESC))[1]
-FROM (
-    SELECT series_id, bucket, time, value,
-        CASE WHEN row_number() OVER minute = 1 THEN 0 WHEN value >= lag(value) OVER minute THEN value - lag(value) OVER minute
-            ELSE value END AS step
-    FROM (
-        SELECT series_id, date_bin('1 minute', time, timestamptz 'epoch') AS bucket, time, value
-        FROM metrics_raw
-        WHERE time >= %(from)s AND time < %(to)s AND series_id >= %(low)s AND series_id < %(high)s
-            AND series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
-    ) AS sample
-    WINDOW minute AS (PARTITION BY series_id, bucket ORDER BY time)
-) AS stepped
-GROUP BY 1, 2
-ON CONFLICT (series_id, bucket) DO UPDATE SET increase = EXCLUDED.increase, first = EXCLUDED.first, last = EXCLUDED.last
-
--- name: minutes_of_minutes
-WITH sample AS (
-    SELECT raw.series_id, d.minute AS bucket, raw.time, raw.value
-    FROM unnest(%(minutes)s::timestamptz[]) AS d (minute)
-    JOIN metrics_raw raw ON raw.time >= d.minute AND raw.time < d.minute + interval '1 minute'
-    WHERE raw.series_id >= %(low)s AND raw.series_id < %(high)s
-        AND raw.series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
-), stepped AS (
-    SELECT series_id, bucket, time, value,
-        CASE WHEN row_number() OVER minute = 1 THEN 0 WHEN value >= lag(value) OVER minute THEN value - lag(value) OVER minute
-            ELSE value END AS step
-    FROM sample
-    WINDOW minute AS (PARTITION BY series_id, bucket ORDER BY time)
-), written AS (
+-- name: minutes
+-- The minutes of some samples. Answers which (series, hour) changed.
+WITH written AS (
     INSERT INTO rollup_increase_1min AS r (bucket, series_id, increase, first, last)
-    SELECT bucket, series_id, sum(step), (array_agg(value ORDER BY time))[1], (array_agg(value ORDER BY time DESC))[1]
-    FROM stepped
+    SELECT bucket, series_id, sum(CASE WHEN value >= before THEN value - before WHEN value < before THEN value ELSE 0 END),
+        (array_agg(value ORDER BY time))[1], (array_agg(value ORDER BY time DESC))[1]
+    FROM (
+        SELECT series_id, bucket, time, value, lag(value) OVER (PARTITION BY series_id, bucket ORDER BY time) AS before
+        FROM (SELECT *, date_bin('1 minute', time, timestamptz 'epoch') AS bucket FROM ({samples}) AS given) AS sample
+        WHERE series_id >= %(low)s AND series_id < %(high)s
+            AND series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
+    ) AS compared
     GROUP BY 1, 2
     ON CONFLICT (series_id, bucket) DO UPDATE SET increase = EXCLUDED.increase, first = EXCLUDED.first, last = EXCLUDED.last
     WHERE (r.increase, r.first, r.last) IS DISTINCT FROM (EXCLUDED.increase, EXCLUDED.first, EXCLUDED.last)
@@ -45,71 +22,50 @@ WITH sample AS (
 )
 SELECT array_agg(series_id ORDER BY series_id, hour) AS series, array_agg(hour ORDER BY series_id, hour) AS hours FROM changed
 
--- name: minutes_of_hours
-WITH sample AS (
-    SELECT raw.series_id, date_bin('1 minute', raw.time, timestamptz 'epoch') AS bucket, raw.time, raw.value
-    FROM unnest(%(series)s::bigint[], %(hours)s::timestamptz[]) AS d (series_id, hour)
-    CROSS JOIN LATERAL (
-        SELECT d.series_id, time, value
-        FROM metrics_raw
-        WHERE metrics_raw.series_id = d.series_id AND time >= d.hour AND time < d.hour + interval '1 hour' AND time < %(to)s
-    ) AS raw
-    WHERE d.series_id >= %(low)s AND d.series_id < %(high)s
-        AND d.series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
-), stepped AS (
-    SELECT series_id, bucket, time, value,
-        CASE WHEN row_number() OVER minute = 1 THEN 0 WHEN value >= lag(value) OVER minute THEN value - lag(value) OVER minute
-            ELSE value END AS step
-    FROM sample
-    WINDOW minute AS (PARTITION BY series_id, bucket ORDER BY time)
-), written AS (
-    INSERT INTO rollup_increase_1min AS r (bucket, series_id, increase, first, last)
-    SELECT bucket, series_id, sum(step), (array_agg(value ORDER BY time))[1], (array_agg(value ORDER BY time DESC))[1]
-    FROM stepped
-    GROUP BY 1, 2
-    ON CONFLICT (series_id, bucket) DO UPDATE SET increase = EXCLUDED.increase, first = EXCLUDED.first, last = EXCLUDED.last
-    WHERE (r.increase, r.first, r.last) IS DISTINCT FROM (EXCLUDED.increase, EXCLUDED.first, EXCLUDED.last)
-    RETURNING r.series_id, r.bucket
-), changed AS (
-    SELECT DISTINCT series_id, date_bin('1 hour', bucket, timestamptz 'epoch') AS hour FROM written
-)
-SELECT array_agg(series_id ORDER BY series_id, hour) AS series, array_agg(hour ORDER BY series_id, hour) AS hours FROM changed
+-- name: of_range
+SELECT series_id, time, value FROM metrics_raw WHERE time >= %(from)s AND time < %(to)s
 
--- name: hours_of_range
-INSERT INTO rollup_increase_1hour AS r (bucket, series_id, increase, first, last)
-SELECT hour, series_id, sum(increase + step), (array_agg(first ORDER BY bucket))[1], (array_agg(last ORDER BY bucket DESC))[1]
-FROM (
-    SELECT series_id, hour, bucket, increase, first, last,
-        CASE WHEN row_number() OVER minutes = 1 THEN 0 WHEN first >= lag(last) OVER minutes THEN first - lag(last) OVER minutes
-            ELSE first END AS step
-    FROM (
-        SELECT *, date_bin('1 hour', bucket, timestamptz 'epoch') AS hour
-        FROM rollup_increase_1min
-        WHERE bucket >= %(from)s AND bucket < %(to)s AND series_id >= %(low)s AND series_id < %(high)s
-            AND series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
-    ) AS minute
-    WINDOW minutes AS (PARTITION BY series_id, hour ORDER BY bucket)
-) AS stepped
-GROUP BY 1, 2
-ON CONFLICT (series_id, bucket) DO UPDATE SET increase = EXCLUDED.increase, first = EXCLUDED.first, last = EXCLUDED.last
+-- name: of_minutes
+SELECT raw.series_id, raw.time, raw.value
+FROM unnest(%(minutes)s::timestamptz[]) AS d (minute)
+CROSS JOIN LATERAL (
+    SELECT series_id, time, value FROM metrics_raw WHERE time >= d.minute AND time < d.minute + interval '1 minute'
+) AS raw
 
--- name: hours_of_hours
-INSERT INTO rollup_increase_1hour AS r (bucket, series_id, increase, first, last)
-SELECT d.hour, d.series_id, minutes.*
+-- name: of_hours
+SELECT d.series_id, raw.time, raw.value
 FROM unnest(%(series)s::bigint[], %(hours)s::timestamptz[]) AS d (series_id, hour)
 CROSS JOIN LATERAL (
-    SELECT sum(increase + step), (array_agg(first ORDER BY bucket))[1], (array_agg(last ORDER BY bucket DESC))[1]
-    FROM (
-        SELECT bucket, increase, first, last,
-            CASE WHEN row_number() OVER minutes = 1 THEN 0 WHEN first >= lag(last) OVER minutes THEN first - lag(last) OVER minutes
-                ELSE first END AS step
-        FROM rollup_increase_1min m
-        WHERE m.series_id = d.series_id AND bucket >= d.hour AND bucket < d.hour + interval '1 hour'
-        WINDOW minutes AS (ORDER BY bucket)
-    ) AS stepped
-    HAVING count(*) > 0
-) AS minutes
+    SELECT time, value FROM metrics_raw
+    WHERE metrics_raw.series_id = d.series_id AND time >= d.hour AND time < d.hour + interval '1 hour' AND time < %(to)s
+) AS raw
+
+-- name: hours
+INSERT INTO rollup_increase_1hour AS r (bucket, series_id, increase, first, last)
+SELECT hour, series_id,
+    sum(increase + CASE WHEN first >= before THEN first - before WHEN first < before THEN first ELSE 0 END),
+    (array_agg(first ORDER BY bucket))[1], (array_agg(last ORDER BY bucket DESC))[1]
+FROM (
+    SELECT series_id, hour, bucket, increase, first, last,
+        lag(last) OVER (PARTITION BY series_id, hour ORDER BY bucket) AS before
+    FROM ({minutes}) AS given (series_id, hour, bucket, increase, first, last)
+) AS compared
+GROUP BY 1, 2
 ON CONFLICT (series_id, bucket) DO UPDATE SET increase = EXCLUDED.increase, first = EXCLUDED.first, last = EXCLUDED.last
+
+-- name: minutes_from_to
+SELECT series_id, date_bin('1 hour', bucket, timestamptz 'epoch'), bucket, increase, first, last
+FROM rollup_increase_1min
+WHERE bucket >= %(from)s AND bucket < %(to)s AND series_id >= %(low)s AND series_id < %(high)s
+    AND series_id IN (SELECT s.id FROM counters JOIN series s USING (metric_id))
+
+-- name: minutes_of_pairs
+SELECT d.series_id, d.hour, m.bucket, m.increase, m.first, m.last
+FROM unnest(%(series)s::bigint[], %(hours)s::timestamptz[]) AS d (series_id, hour)
+CROSS JOIN LATERAL (
+    SELECT bucket, increase, first, last FROM rollup_increase_1min
+    WHERE rollup_increase_1min.series_id = d.series_id AND bucket >= d.hour AND bucket < d.hour + interval '1 hour'
+) AS m
 
 -- name: leave
 -- Metrics that are counters no longer.
