@@ -81,16 +81,19 @@ samples = st.tuples(hosts, ages, values)
 #: A counter as they come: one sample every so often, for a while, with a value that may fall.
 runs = st.builds(
     lambda host, age, every, numbers: [(host, max(0, age - place * every), value) for place, value in enumerate(numbers)],
-    hosts, ages, st.sampled_from([SECOND, 10 * SECOND, 60 * SECOND, 4 * MINUTE, 6 * MINUTE, 20 * MINUTE, HOUR]),
-    st.lists(values, min_size=2, max_size=20),
+    hosts, st.one_of(ages, st.sampled_from([5 * MINUTE, 3 * HOUR, 3 * HOUR + 17_123])),
+    st.sampled_from([7 * SECOND, 20 * SECOND, 60 * SECOND, 4 * MINUTE, 6 * MINUTE, 7 * MINUTE, 10 * MINUTE, 20 * MINUTE, HOUR]),
+    st.lists(st.sampled_from([1000.0, 5000.0, 0.0, 1200.0, 7.5]), min_size=2, max_size=20),
 )  # fmt: skip
-writes = st.one_of(st.lists(samples, min_size=1, max_size=8), runs).map(lambda batch: ("write", batch))
+writes = st.one_of(st.lists(samples, min_size=1, max_size=8), runs, runs).map(lambda batch: ("write", batch))
 refreshes = st.just(("refresh", None))
 passes = st.sampled_from([999, MINUTE, 7 * MINUTE, HOUR]).map(lambda ms: ("pass", ms))
 types = st.sampled_from(["counter", "gauge"]).map(lambda kind: ("type", kind))
-actions = st.lists(st.one_of(writes, writes, refreshes, passes, types), min_size=1, max_size=10)
+actions = st.lists(st.one_of(writes, refreshes, passes, types), min_size=1, max_size=10)
 
-edges = st.tuples(ages, ages).map(lambda pair: (max(pair) + 1, min(pair)))
+edges = st.one_of(
+    st.tuples(ages, ages).map(lambda pair: (max(pair) + 1, min(pair))), st.just((13 * HOUR, 0)), st.just((3 * DAY, 0))
+)
 steps = st.sampled_from([1_000, 7_000, 30_000, MINUTE, 90_000, 2 * MINUTE, 5 * MINUTE, 7 * MINUTE, HOUR, 2 * HOUR, DAY])
 questions = st.lists(
     st.tuples(
