@@ -166,6 +166,15 @@ async def _play(url: str, name: str, played: list[Any], asked: list[Any]) -> Non
     ],
     asked=[((4 * HOUR, 0), HOUR, "increase", "sum", ()), ((4 * HOUR, 0), MINUTE, "rate", "avg", ("host",))],
 )
+# Resets between minutes of an hour that is rolled up, and then one that comes late.
+@example(
+    name="m_total",
+    played=[
+        ("write", [("a", 3 * HOUR - place * MINUTE, value) for place, value in enumerate((1000.0, 5000.0, 0.0, 1200.0))]),
+        ("refresh", None), ("write", [("a", 3 * HOUR - 90 * SECOND, 5.0)]), ("refresh", None),
+    ],
+    asked=[((3 * DAY, 0), step, "increase", "sum", ()) for step in (SECOND, MINUTE, HOUR, DAY)],
+)  # fmt: skip
 def test_any_interleaving_is_answered_like_the_raw_samples(
     database_url: str, name: str, played: list[Any], asked: list[Any]
 ) -> None:  # fmt: skip
