@@ -45,6 +45,22 @@ class TestSingle:
     async def test_aggregations(self, viewer: httpx.AsyncClient, aggregation: str, values: list[float]) -> None:
         assert [p["value"] for p in await points(viewer, aggregation=aggregation)] == values
 
+    @pytest.mark.parametrize(
+        ("function", "aggregation", "values"),
+        [
+            ("increase", "sum", [2.0, 2.0]),
+            ("rate", "avg", [2 / 60, 1 / 60]),
+            ("delta", "max", [2.0, 2.0]),
+            ("rate", "count", [1, 2]),
+        ],
+    )
+    @pytest.mark.usefixtures("samples")
+    async def test_functions(self, viewer: httpx.AsyncClient, function: str, aggregation: str, values: list[float]) -> None:
+        assert [p["value"] for p in await points(viewer, function=function, aggregation=aggregation)] == values
+        query = {"id": "a", **over(), "function": function, "aggregation": aggregation, "groupBy": ["host"]}
+        (answer,) = (await viewer.post("/query/batch", json={"queries": [query]})).json()["data"].values()
+        assert [series["tags"]["host"] for series in answer["series"]] == ["a", "b"]
+
     @pytest.mark.usefixtures("samples")
     async def test_tags_filter_and_the_range_is_half_open(self, viewer: httpx.AsyncClient) -> None:
         assert await points(viewer, tags={"host": "b"}) == [{"time": iso(T0 + 120_000), "value": 7.0}]

@@ -107,6 +107,24 @@ async def test_new_samples_and_late_ones_arrive_by_the_next_ticks(parts: tuple[I
     subscription.close()
 
 
+async def test_a_rate_is_the_same_piece_by_piece_and_asked_as_a_whole(parts: tuple[Ingest, CountingReader, LiveHub]) -> None:
+    ingest, _, hub = parts
+    now = now_ms()
+    await ingest.write(
+        [Point(name="live_total", value=float(place), timestamp=now - 600_000 + place * 10_000) for place in range(61)]
+    )
+    rate = LiveQuery(Selection(query="live_total", function="rate"), 900_000, 10_000)
+    assert rate != LiveQuery(Selection(query="live_total"), 900_000, 10_000)
+    viewer = Viewer()
+    subscription = hub.subscribe([rate], 1000, viewer)
+    await viewer.next()
+    # The next tick reads the newest end alone; its first bucket still knows the sample before it.
+    frame = (await viewer.next())[rate].frame
+    assert frame is not None
+    assert frame.series[0].values.tolist() == [0.0] + [0.1] * 60
+    subscription.close()
+
+
 async def test_nobody_watching_asks_nothing(parts: tuple[Ingest, CountingReader, LiveHub]) -> None:
     _, reader, hub = parts
     viewer, other = Viewer(), Viewer()

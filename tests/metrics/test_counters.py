@@ -154,7 +154,7 @@ async def _play(url: str, name: str, played: list[Any], asked: list[Any]) -> Non
 
 
 @postgres_only
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.sampled_from(["m_total", "m"]), played=actions, asked=questions)
 @example(
     name="m",

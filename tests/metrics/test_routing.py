@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashapp.metrics.routing import BY_HOUR, BY_MINUTE, NICE_STEPS, RAW, Part, default_step, plan
+from dashapp.metrics.routing import BY_HOUR, BY_MINUTE, INCREASES, LEVELS, NICE_STEPS, RAW, Level, Part, default_step, plan, reach
 from tests.metrics.conftest import DAY, HOUR, MINUTE
 
 EVERYTHING = {"raw": 0, "1min": 0, "1hour": 0}
@@ -108,3 +110,57 @@ def test_any_plan_is_whole_exact_and_as_wide_as_it_can_be(start: int, other: int
     # Nothing that raw holds is cut off at all.
     assert found.covered_start_ms == start or start < AGED["raw"]
     assert found.covered_end_ms == end or end < AGED["raw"]
+
+
+@pytest.mark.parametrize(
+    ("step", "far"),
+    [
+        (1000, 301_000), (7000, 301_000), (30_000, 330_000), (MINUTE, 6 * MINUTE), (90_000, 360_000), (5 * MINUTE, 10 * MINUTE),
+        (7 * MINUTE, 7 * MINUTE), (HOUR, HOUR), (DAY, DAY),
+    ],
+)  # fmt: skip
+def test_the_sample_before_lies_within_five_minutes_and_a_step(step: int, far: int) -> None:
+    assert reach(step) == far
+    assert step <= far <= 5 * MINUTE + step
+    assert far % step == 0
+
+
+def test_what_samples_are_compared_with_is_read_before_the_range() -> None:
+    _, minutes, hours = INCREASES
+    made = plan(DAY, 2 * DAY, HOUR, EVERYTHING, INCREASES, compared=True)
+    assert made.parts == (Part(hours, DAY - HOUR, 2 * DAY),)
+    assert (made.covered_start_ms, made.levels) == (DAY, [hours])
+    made = plan(DAY + 90_500, DAY + 10 * MINUTE, MINUTE, EVERYTHING, INCREASES, compared=True)
+    assert made.parts == (
+        Part(minutes, DAY - 5 * MINUTE, DAY + MINUTE), Part(RAW, DAY + MINUTE, DAY + 2 * MINUTE),
+        Part(minutes, DAY + 2 * MINUTE, DAY + 10 * MINUTE),
+    )  # fmt: skip
+    assert made.covered_start_ms == DAY + 90_500
+    # Nothing lies before the epoch.
+    assert plan(0, HOUR, 1000, EVERYTHING, INCREASES, compared=True).parts == (Part(RAW, 0, HOUR),)
+
+
+def test_a_range_is_covered_from_where_on_the_samples_before_are_held() -> None:
+    made = plan(9 * DAY, 12 * DAY, 2 * HOUR, AGED, INCREASES, compared=True)
+    assert (made.covered_start_ms, made.parts[0].start_ms) == (10 * DAY + 2 * HOUR, 10 * DAY)
+    made = plan(99 * DAY, 101 * DAY, 10_000, AGED, (RAW,), compared=True)
+    assert (made.step_ms, made.covered_start_ms, made.parts[0].start_ms) == (10_000, 100 * DAY + 310_000, 100 * DAY)
+    assert plan(90 * DAY, 99 * DAY, HOUR, AGED, (RAW,), compared=True).parts == ()
+
+
+@given(
+    start=st.integers(0, 130 * DAY), span=st.integers(1, 3 * DAY), step=st.sampled_from(NICE_STEPS[:20]),
+    levels=st.sampled_from([LEVELS, INCREASES, (RAW,)]),
+)  # fmt: skip
+def test_compared_parts_tile_from_before_the_range(start: int, span: int, step: int, levels: tuple[Level, ...]) -> None:
+    made = plan(start, start + span, step, AGED, levels, compared=True)
+    if not made.parts:
+        return
+    assert len(made.parts) <= 9
+    assert all(one.end_ms == next_one.start_ms for one, next_one in itertools.pairwise(made.parts))
+    first = made.covered_start_ms // made.step_ms * made.step_ms - reach(made.step_ms)
+    assert made.parts[0].start_ms == first
+    assert made.parts[-1].end_ms == made.covered_end_ms
+    for part in made.parts:
+        assert part.start_ms >= AGED[part.level.stored]
+        assert part.start_ms % part.level.width_ms == part.end_ms % part.level.width_ms == 0

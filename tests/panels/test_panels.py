@@ -110,6 +110,14 @@ def test_bars_are_largest_first_and_limited() -> None:
     np.testing.assert_allclose(panel.source.data["value"], [0.3, 0.2])  # type: ignore[attr-defined]
 
 
+def test_a_function_passes_to_the_query_and_a_rate_of_bytes_is_bytes_a_second() -> None:
+    panel = panel_of(definition("line", unit="bytes", function="rate", queries=[{"query": "other"}]))
+    assert [selection.function for selection, _ in panel.queries] == ["rate", None]
+    assert panel.unit == "bytes/s"
+    assert panel_of(definition("line", unit="bytes", function="increase")).unit == "bytes"
+    assert panel_of(definition("line", unit="count", function="rate")).unit == "count"
+
+
 def test_too_many_lines_say_so() -> None:
     panel = shown("line", {f"h{index}": [float(index)] for index in range(60)})
     assert len(panel.lines) == 40
