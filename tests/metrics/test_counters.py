@@ -300,6 +300,7 @@ async def test_becoming_a_counter_takes_bounded_steps_and_is_answered_from_raw_m
     start, end = midnight, midnight + 2 * DAY
     await store.catalog.update("level", MetricUpdate(type="counter"))
     await store.jobs.lease.renew()
+    horizon = (await store.jobs.status()).horizons["raw"]
     steps = 0
     while True:
         more = await store.jobs.refresh.step()
@@ -309,6 +310,11 @@ async def test_becoming_a_counter_takes_bounded_steps_and_is_answered_from_raw_m
         if not more:
             break
         assert frame.meta.table == "metrics_raw"
+        # What isn't computed yet must not be dropped.
+        store.clock.now_ms += 8 * DAY
+        await store.jobs.retention.advance()
+        store.clock.now_ms -= 8 * DAY
+        assert (await store.jobs.status()).horizons["raw"] == horizon
     assert steps >= 96 / 7
     assert frame.meta.table == "increase_1hour"
     # A counter no longer: nothing is computed for it, and raw answers.

@@ -3,7 +3,9 @@
 SELECT horizon FROM retention_horizons WHERE level = %(level)s FOR UPDATE
 
 -- name: dirty_below
-SELECT EXISTS (SELECT FROM rollup_dirty WHERE bucket < %(horizon)s) AS found
+-- What still has to be computed from raw: late samples, and what new counters grew by before they were any.
+SELECT EXISTS (SELECT FROM rollup_dirty WHERE bucket < %(horizon)s)
+    OR EXISTS (SELECT FROM counters WHERE after_series IS NOT NULL) AS found
 
 -- name: advance
 UPDATE retention_horizons SET horizon = %(horizon)s WHERE level = %(level)s AND horizon < %(horizon)s
