@@ -21,12 +21,15 @@ import dashapp.cli.app
 from dashapp.api import figures
 from dashapp.contract.dashboards import (
     Calculation,
+    LegendFigure,
+    NullHandling,
     PanelDefinition,
     PanelOptions,
     PanelQuery,
     PanelType,
     Position,
     Thresholds,
+    ThresholdStyle,
     Unit,
 )
 from dashapp.contract.durations import format_ms
@@ -162,7 +165,16 @@ def test_every_state_is_documented() -> None:
     assert list(rows(section(text("docs/dashboards.md"), "States"))) == list(get_args(State))
 
 
-@pytest.mark.parametrize(("option", "kind"), [("calculation", Calculation), ("aggregation", Aggregation)])
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ("calculation", Calculation),
+        ("aggregation", Aggregation),
+        ("nullHandling", NullHandling),
+        ("thresholdStyle", ThresholdStyle),
+        ("legend", LegendFigure),
+    ],
+)
 def test_every_choice_of_an_option_is_named(option: str, kind: Any) -> None:
     cells = " ".join(rows(section(text("docs/dashboards.md"), "Options"))[option])
     assert [choice for choice in get_args(kind) if f"`{choice}`" not in cells] == []
@@ -279,7 +291,7 @@ def test_files_that_are_named_exist() -> None:
 def test_decisions_are_numbered_and_say_the_three_things() -> None:
     files = sorted((DOCS / "decisions").glob("*.md"))
     numbers = [int(file.name[:4]) for file in files]
-    assert len(set(numbers)) == len(numbers)
+    assert numbers == sorted(set(numbers))
     for file in files:
         assert re.findall(r"^## (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE) == ["Context", "Decision", "Consequences"]
         assert file.read_text(encoding="utf-8").startswith(f"# {int(file.name[:4])}. ")

@@ -106,11 +106,19 @@ async def update_dashboard(actor: Signed, dashboard_id: UUID, body: DashboardUpd
 
 @router.delete("/{dashboard_id}", status_code=204)
 async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
-    """Delete a dashboard with its panels."""
+    """Delete a dashboard with its panels. It can be restored for a week."""
     require_scope(actor, "dashboard.change")
     require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
     await services.dashboards.delete(dashboard_id)
     return nothing()
+
+
+@router.post("/{dashboard_id}/restore", response_model=Data[Dashboard])
+async def restore_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """Take a deletion back, up to a week later."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.deleted(dashboard_id))
+    return data(await services.dashboards.restore(dashboard_id))
 
 
 @router.post("/{dashboard_id}/panels", status_code=201, response_model=Data[Panel], tags=["Panels"])

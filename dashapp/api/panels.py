@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from dashapp.accounts.permissions import require, require_scope
 from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
-from dashapp.contract.dashboards import Panel, PanelUpdate
+from dashapp.contract.dashboards import Panel, PanelTypes, PanelUpdate
+from dashapp.panels.form import panel_form
 
 router = APIRouter(prefix="/panels", tags=["Panels"], route_class=SignedInRoute)
+
+
+@router.get("/types", response_model=Data[PanelTypes])
+async def panel_types(actor: Signed) -> Response:
+    """The types of panels, and the fields of their options: what a form needs to offer them."""
+    require(actor, "dashboard.read")
+    return data(panel_form())
 
 
 @router.put("/{panel_id}", response_model=Data[Panel])
@@ -24,9 +33,22 @@ async def update_panel(actor: Signed, panel_id: UUID, body: PanelUpdate, service
 
 
 @router.delete("/{panel_id}", status_code=204)
-async def delete_panel(actor: Signed, panel_id: UUID, services: Parts) -> Response:
-    """Remove a panel from its dashboard."""
+async def delete_panel(
+    actor: Signed,
+    panel_id: UUID,
+    services: Parts,
+    version: Annotated[int | None, Query(description="The dashboard's version that this change was made on.")] = None,
+) -> Response:
+    """Remove a panel from its dashboard. It can be restored for a week."""
     require_scope(actor, "dashboard.change")
     require(actor, "dashboard.change", await services.dashboards.panel_dashboard(panel_id))
-    await services.dashboards.delete_panel(panel_id)
+    await services.dashboards.delete_panel(panel_id, version)
     return nothing()
+
+
+@router.post("/{panel_id}/restore", response_model=Data[Panel])
+async def restore_panel(actor: Signed, panel_id: UUID, services: Parts) -> Response:
+    """Take a deletion back, up to a week later: the same panel, where it stood."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.deleted_panel_dashboard(panel_id))
+    return data(await services.dashboards.restore_panel(panel_id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -15,9 +17,29 @@ from dashapp.contract.metrics import Aggregation, Function, MetricName, Selectio
 GRID_COLUMNS = 12
 PanelType = Literal["line", "area", "bar", "gauge", "stat"]
 Calculation = Literal["last", "avg", "min", "max", "sum"]
-Unit = Literal["", "percent", "bytes", "bytes/s", "seconds", "ms", "short", "ops/s", "count"]
+LegendFigure = Literal["last", "min", "avg", "max", "sum"]
+ThresholdStyle = Literal["line", "band", "off"]
+NullHandling = Literal["gap", "connect", "zero"]
+Unit = Literal[
+    "", "short", "count", "percent", "ratio", "bytes", "bytes/s", "bytesSI", "bytesSI/s", "bits/s", "seconds", "ms", "ops/s",
+]  # fmt: skip
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a form shows a field. What the field takes is the model's own affair, so that form, API and files agree."""
+
+    label: str
+    #: The heading it stands under.
+    group: str = ""
+    #: What choices are called, where their values don't say it.
+    choices: Mapping[str, str] = field(default_factory=dict)
+    #: What stands in an empty field: what happens without a value.
+    empty: str = ""
+    #: The control, where the type alone doesn't say it.
+    kind: str = ""
 
 
 class Position(Model):
@@ -40,38 +62,80 @@ class LayoutItem(Position):
 
 
 class Thresholds(Model):
-    warning: float | None = None
-    critical: float | None = None
+    warning: Annotated[float | None, Shown("Warning from", "Thresholds", empty="none")] = None
+    critical: Annotated[float | None, Shown("Critical from", "Thresholds", empty="none")] = None
+
+
+_AGGREGATION = Shown("Samples become", choices={"avg": "average", "min": "minimum", "max": "maximum"}, empty="as the panel needs")
+_FUNCTION = Shown("Function", empty="none")
+_FUNCTION_HELP = "`rate` or `increase` of a counter, or the `delta` of a gauge."
+_TAGS = Shown("Only where", kind="tags")
+_GROUP_BY = Shown("One series for each", kind="tagKeys")
+_ALIAS = Shown("Names of the series", empty="e.g. {host} {device}")
 
 
 class PanelQuery(StorableModel):
     """A further query drawn in the same plot."""
 
-    query: MetricName
-    aggregation: Aggregation | None = None
-    function: Function | None = Field(default=None, description="`rate` or `increase` of a counter, or the `delta` of a gauge.")
-    tags: Tags = Field(default_factory=dict)
-    group_by: list[TagKey] = Field(default_factory=list, max_length=8)
-    alias: str | None = Field(default=None, max_length=200)
+    query: Annotated[MetricName, Shown("Metric", kind="metric")]
+    aggregation: Annotated[Aggregation | None, _AGGREGATION] = None
+    function: Annotated[Function | None, _FUNCTION] = Field(default=None, description=_FUNCTION_HELP)
+    tags: Annotated[Tags, _TAGS] = Field(default_factory=dict)
+    group_by: Annotated[list[TagKey], _GROUP_BY] = Field(default_factory=list, max_length=8)
+    alias: Annotated[str | None, _ALIAS] = Field(default=None, max_length=200)
+
+
+_UNITS = {
+    "": "plain number", "short": "short (1.2 k)", "count": "whole number", "percent": "percent (0–100)",
+    "ratio": "percent of a ratio (0–1)", "bytes": "bytes (KiB, MiB)", "bytes/s": "bytes per second (KiB/s)",
+    "bytesSI": "bytes (kB, MB)", "bytesSI/s": "bytes per second (kB/s)", "bits/s": "bits per second (Mbit/s)",
+    "seconds": "seconds", "ms": "milliseconds", "ops/s": "operations per second",
+}  # fmt: skip
 
 
 class PanelOptions(StorableModel):
-    unit: Unit = Field(default="", description="How values are written on axes, legends and stats.")
-    color: Color | None = Field(default=None, description="Colour of the first series; the palette's when missing.")
-    show_legend: bool = True
+    unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(
+        default="", description="How values are written on axes, legends and stats."
+    )
+    decimals: Annotated[int | None, Shown("Decimals", "Values", empty="as it reads best")] = Field(default=None, ge=0, le=6)
+    calculation: Annotated[
+        Calculation,
+        Shown("Show the", "Values", {"last": "last value", "avg": "average", "min": "minimum", "max": "maximum"}),
+    ] = Field(default="last", description="How a range becomes one number (stat, gauge, bar).")
+    min: Annotated[float | None, Shown("Lowest", "Axis", empty="follows the values")] = Field(
+        default=None, description="Lower end of the axis or gauge."
+    )
+    max: Annotated[float | None, Shown("Highest", "Axis", empty="follows the values")] = Field(
+        default=None, description="Upper end of the axis or gauge."
+    )
+    color: Annotated[Color | None, Shown("Colour", "Drawing", kind="color")] = Field(
+        default=None, description="Colour of the first series; the palette's when missing."
+    )
+    stack: Annotated[bool, Shown("Stacked", "Drawing")] = Field(default=False, description="Series on top of each other.")
+    null_handling: Annotated[
+        NullHandling, Shown("Where samples are missing", "Drawing", {"gap": "a gap", "connect": "a line across", "zero": "zero"})
+    ] = Field(default="gap", description="What is drawn where nobody measured.")
+    limit: Annotated[int | None, Shown("At most so many series", "Drawing", empty="40")] = Field(
+        default=None, ge=1, le=100, description="Only so many series, the largest on average."
+    )
     thresholds: Thresholds = Field(default_factory=Thresholds)
-    calculation: Calculation = Field(default="last", description="How a range becomes one number (stat, gauge, bar).")
-    min: float | None = Field(default=None, description="Lower end of the axis or gauge.")
-    max: float | None = Field(default=None, description="Upper end of the axis or gauge.")
-    decimals: int | None = Field(default=None, ge=0, le=6)
-    stack: bool = Field(default=False, description="Areas on top of each other.")
-    step: Step | None = Field(default=None, description="Bucket width; follows the range when missing.")
-    limit: int | None = Field(default=None, ge=1, le=100, description="Only so many series, the largest on average.")
-    aggregation: Aggregation | None = None
-    function: Function | None = Field(default=None, description="`rate` or `increase` of a counter, or the `delta` of a gauge.")
-    tags: Tags = Field(default_factory=dict)
-    group_by: list[TagKey] = Field(default_factory=list, max_length=8)
-    alias: str | None = Field(default=None, max_length=200, description="Names a series, e.g. `{host} {device}`.")
+    threshold_style: Annotated[
+        ThresholdStyle, Shown("Drawn as", "Thresholds", {"line": "a line", "band": "a band", "off": "nothing"})
+    ] = Field(default="line", description="How thresholds are drawn into plots over time.")
+    show_legend: Annotated[bool, Shown("Table under the plot", "Legend")] = True
+    legend: Annotated[list[LegendFigure], Shown("Figures", "Legend")] = Field(
+        default=["last", "avg", "max"], max_length=5, description="The figures of the legend's table."
+    )
+    step: Annotated[Step | None, Shown("Bucket width", "Samples", empty="follows the range")] = Field(
+        default=None, description="Bucket width; follows the range when missing."
+    )
+    aggregation: Annotated[Aggregation | None, _AGGREGATION] = None
+    function: Annotated[Function | None, _FUNCTION] = Field(default=None, description=_FUNCTION_HELP)
+    tags: Annotated[Tags, _TAGS] = Field(default_factory=dict)
+    group_by: Annotated[list[TagKey], _GROUP_BY] = Field(default_factory=list, max_length=8)
+    alias: Annotated[str | None, _ALIAS] = Field(
+        default=None, max_length=200, description="Names a series, e.g. `{host} {device}`."
+    )
     queries: list[PanelQuery] = Field(default_factory=list, max_length=20)
 
     @model_validator(mode="after")
@@ -111,6 +175,48 @@ class PanelDefinition(StorableModel):
             )
             for q in (first, *options.queries)
         ]
+
+
+class Choice(Model):
+    """One of a field's values."""
+
+    value: str
+    label: str
+
+
+class FormField(Model):
+    """How a form shows one field of a panel's options. Made from the models above, which also judge what is sent."""
+
+    name: str = Field(description="The option's name; `thresholds.warning` for a part of one.")
+    label: str
+    group: str = Field(description="The heading it stands under.")
+    kind: Literal["choice", "choices", "number", "integer", "text", "switch", "color", "tags", "tagKeys", "metric"]
+    help: str = ""
+    choices: list[Choice] = Field(default_factory=list)
+    default: bool | float | str | list[str] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    empty: str = Field(default="", description="What stands in an empty field: what happens without a value.")
+
+
+class PanelTypeInfo(Model):
+    """A type of panel, for the gallery."""
+
+    type: PanelType
+    label: str
+    about: str
+    sketch: str = Field(description="The path of a small SVG picture, 48 by 28.")
+    filled: bool = Field(default=False, description="Whether the picture's path is an area.")
+    options: list[str] = Field(description="The options that it heeds.")
+    position: Position = Field(description="Where and how large a new one is; only w and h count.")
+
+
+class PanelTypes(Model):
+    """What an editor needs to know to offer every type of panel with its options."""
+
+    types: list[PanelTypeInfo]
+    options: list[FormField]
+    query: list[FormField] = Field(description="The fields of each of a panel's queries.")
 
 
 class PanelUpdate(StorableModel):

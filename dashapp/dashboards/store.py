@@ -1,13 +1,14 @@
 """The store of dashboards and panels.
 
-Every change locks its dashboard's row first, so that changes of one dashboard follow each other, and raises its
-version. Who may change what is decided by whoever calls (`dashapp.accounts.permissions`); what is missing is told in
-the same words as what is hidden there.
+Every change locks its dashboard's row first, so that changes of one dashboard follow each other, raises its version by
+one, and tells it on `CHANNEL`. What is deleted can be restored for a week. Who may change what is decided by whoever
+calls (`dashapp.accounts.permissions`); what is missing is told in the same words as what is hidden there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
@@ -30,9 +31,15 @@ from dashapp.contract.documents import DashboardDocument
 from dashapp.dashboards import layout
 from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
 from dashapp.database.audit import record
+from dashapp.database.notices import notify
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, ValidationFailed
+
+#: Notices of changed dashboards: the payload is a dashboard's id.
+CHANNEL = "dashapp_dashboards"
+#: How long what was deleted can be restored.
+KEPT = timedelta(days=7)
 
 
 class Ownership(NamedTuple):
@@ -111,6 +118,7 @@ class Dashboards:
             dashboard = await self._get(connection, dashboard_id)
             if given or update.layout is not None:
                 changed = [*given, *(["layout"] if update.layout is not None else [])]
+                await notify(connection, CHANNEL, str(dashboard_id))
                 await record(connection, "dashboard.change", dashboard_id, dashboard.name, changed=changed)
             return dashboard
 
@@ -160,12 +168,41 @@ class Dashboards:
             return await self._get(connection, dashboard_id)
 
     async def delete(self, dashboard_id: UUID) -> None:
+        """Take it away. It can be restored for `KEPT`; what was deleted before that goes for good now."""
         async with self._database.connection() as connection:
             cursor = await connection.execute(self._sql["delete_dashboard"], {"id": dashboard_id})
             row = await cursor.fetchone()
             if row is None:
                 raise NotFound()
             await record(connection, "dashboard.delete", dashboard_id, str(row["name"]))
+            await connection.execute(self._sql["purge_dashboards"], {"kept": KEPT})
+            await notify(connection, CHANNEL, str(dashboard_id))
+
+    async def deleted(self, dashboard_id: UUID) -> Dashboard:
+        """One that was deleted and can be restored."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["deleted_dashboard"], {"id": dashboard_id, "kept": KEPT})
+            row = await cursor.fetchone()
+            if row is None:
+                raise NotFound()
+            return dashboard_of(row, await self._panels(connection, dashboard_id))
+
+    async def restore(self, dashboard_id: UUID) -> Dashboard:
+        """Take `delete` back."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(self._sql["restore_dashboard"], {"id": dashboard_id, "kept": KEPT})
+            if await cursor.fetchone() is None:
+                raise NotFound()
+            await notify(connection, CHANNEL, str(dashboard_id))
+            dashboard = await self._get(connection, dashboard_id)
+            await record(connection, "dashboard.restore", dashboard_id, dashboard.name)
+            return dashboard
+
+    async def first_panels(self, dashboard_ids: Sequence[UUID]) -> dict[UUID, Panel]:
+        """The panel that stands for each dashboard in a list: its first over time, else its first."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(self._sql["first_panels"], {"ids": list(dashboard_ids)})).fetchall()
+        return {panel.dashboard_id: panel for panel in map(panel_of, rows)}
 
     # -- panels ------------------------------------------------------------------------------------------------
 
@@ -191,7 +228,7 @@ class Dashboards:
             position = definition.position
             if layout.wants_a_place(definition):
                 position = layout.Grid(taken).place(position, above=layout.bottom(taken))
-            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            await self._changed(connection, dashboard_id)
             cursor = await connection.execute(self._sql["add_panel"], _columns(dashboard_id, definition, position))
             row = await cursor.fetchone()
             assert row is not None
@@ -218,18 +255,58 @@ class Dashboards:
             cursor = await connection.execute(self._sql["change_panel"], {"id": panel_id} | dict.fromkeys(columns) | given)
             row = await cursor.fetchone()
             assert row is not None
-            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            await self._changed(connection, dashboard_id)
             await record(connection, "panel.change", panel_id, str(row["title"]), dashboard=str(dashboard_id))
             return panel_of(row)
 
-    async def delete_panel(self, panel_id: UUID) -> None:
+    async def delete_panel(self, panel_id: UUID, version: int | None = None) -> None:
+        """Take a panel off its dashboard. It can be restored for `KEPT`.
+
+        Raises:
+            Conflict: `version` is stale; nothing has changed.
+        """
         async with self._database.connection() as connection:
-            dashboard_id = await self._lock_by_panel(connection, panel_id, None)
+            dashboard_id = await self._lock_by_panel(connection, panel_id, version)
             row = await (await connection.execute(self._sql["delete_panel"], {"id": panel_id})).fetchone()
             await record(connection, "panel.delete", panel_id, str(row["title"]) if row else "", dashboard=str(dashboard_id))
-            await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+            await connection.execute(self._sql["purge_panels"], {"kept": KEPT})
+            await self._changed(connection, dashboard_id)
+
+    async def deleted_panel_dashboard(self, panel_id: UUID) -> Dashboard:
+        """The dashboard that a deleted panel was on."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["deleted_panel"], {"id": panel_id, "kept": KEPT})).fetchone()
+            if row is None:
+                raise NotFound()
+            return await self._get(connection, UUID(str(row["dashboard_id"])))
+
+    async def restore_panel(self, panel_id: UUID) -> Panel:
+        """Take `delete_panel` back: the same panel, where it stood.
+
+        Raises:
+            ValidationFailed: the dashboard is full.
+        """
+        async with self._database.connection() as connection:
+            values = {"id": panel_id, "kept": KEPT}
+            row = await (await connection.execute(self._sql["deleted_panel"], values)).fetchone()
+            if row is None:
+                raise NotFound()
+            dashboard_id = UUID(str(row["dashboard_id"]))
+            await self._lock(connection, dashboard_id, None)
+            if len(await self._panels(connection, dashboard_id)) >= layout.MOST_PANELS:
+                raise ValidationFailed(f"A dashboard holds at most {layout.MOST_PANELS} panels.")
+            row = await (await connection.execute(self._sql["restore_panel"], values)).fetchone()
+            if row is None:  # somebody else restored it while we waited
+                raise NotFound()
+            await self._changed(connection, dashboard_id)
+            await record(connection, "panel.restore", panel_id, str(row["title"]), dashboard=str(dashboard_id))
+            return panel_of(row)
 
     # -- steps of the above, inside its transaction --------------------------------------------------------------
+
+    async def _changed(self, connection: Connection, dashboard_id: UUID) -> None:
+        await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
+        await notify(connection, CHANNEL, str(dashboard_id))
 
     async def _get(self, connection: Connection, dashboard_id: UUID) -> Dashboard:
         row = await (await connection.execute(self._sql["dashboard"], {"id": dashboard_id})).fetchone()

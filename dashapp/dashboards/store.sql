@@ -1,28 +1,32 @@
 -- name: list_dashboards
 SELECT d.id, d.name, d.description, d.owner_id, d.is_public, d.version, d.created_at, d.updated_at,
-    (SELECT count(*) FROM panels p WHERE p.dashboard_id = d.id) AS panel_count
+    (SELECT count(*) FROM panels p WHERE p.dashboard_id = d.id AND p.deleted_at IS NULL) AS panel_count
 FROM dashboards d
-WHERE d.is_public OR d.owner_id = %(user_id)s OR %(is_admin)s
+WHERE d.deleted_at IS NULL AND (d.is_public OR d.owner_id = %(user_id)s OR %(is_admin)s)
 ORDER BY lower(d.name), d.created_at, d.id
 LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: count_dashboards
-SELECT count(*) AS total FROM dashboards WHERE is_public OR owner_id = %(user_id)s OR %(is_admin)s
+SELECT count(*) AS total FROM dashboards
+WHERE deleted_at IS NULL AND (is_public OR owner_id = %(user_id)s OR %(is_admin)s)
 
 -- name: dashboard
-SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards WHERE id = %(id)s
+SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards
+WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: owners
-SELECT id, owner_id, is_public FROM dashboards WHERE id = ANY(%(ids)s)
+SELECT id, owner_id, is_public FROM dashboards WHERE id = ANY(%(ids)s) AND deleted_at IS NULL
 
 -- name: lock_dashboard
-SELECT version FROM dashboards WHERE id = %(id)s FOR UPDATE
+SELECT version FROM dashboards WHERE id = %(id)s AND deleted_at IS NULL FOR UPDATE
 
 -- name: panels
-SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHERE dashboard_id = %(id)s
+SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
+WHERE dashboard_id = %(id)s AND deleted_at IS NULL
 
 -- name: panel
-SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels WHERE id = %(id)s
+SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
+WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: add_dashboard
 INSERT INTO dashboards (id, name, description, owner_id, is_public)
@@ -45,7 +49,22 @@ WHERE id = %(id)s
 UPDATE dashboards SET version = version + 1, updated_at = now() WHERE id = %(id)s
 
 -- name: delete_dashboard
-DELETE FROM dashboards WHERE id = %(id)s RETURNING name
+UPDATE dashboards SET deleted_at = now(), version = version + 1 WHERE id = %(id)s AND deleted_at IS NULL RETURNING name
+
+-- name: deleted_dashboard
+SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards
+WHERE id = %(id)s AND deleted_at > now() - %(kept)s
+
+-- name: restore_dashboard
+UPDATE dashboards SET deleted_at = NULL, version = version + 1, updated_at = now()
+WHERE id = %(id)s AND deleted_at > now() - %(kept)s
+RETURNING id
+
+-- name: purge_dashboards
+DELETE FROM dashboards WHERE deleted_at <= now() - %(kept)s
+
+-- name: purge_panels
+DELETE FROM panels WHERE deleted_at <= now() - %(kept)s
 
 -- name: add_panel
 INSERT INTO panels (dashboard_id, title, type, query, options, x, y, w, h)
@@ -69,7 +88,21 @@ FROM unnest(%(ids)s::uuid[], %(x)s::int[], %(y)s::int[], %(w)s::int[], %(h)s::in
 WHERE p.id = l.id AND p.dashboard_id = %(dashboard_id)s
 
 -- name: delete_panel
-DELETE FROM panels WHERE id = %(id)s RETURNING title
+UPDATE panels SET deleted_at = now() WHERE id = %(id)s RETURNING title
+
+-- name: deleted_panel
+SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
+WHERE id = %(id)s AND deleted_at > now() - %(kept)s
+
+-- name: restore_panel
+UPDATE panels SET deleted_at = NULL WHERE id = %(id)s AND deleted_at > now() - %(kept)s
+RETURNING id, dashboard_id, title, type, query, options, x, y, w, h
+
+-- name: first_panels
+-- Each dashboard's first plot in reading order: over time where there is one.
+SELECT DISTINCT ON (dashboard_id) id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
+WHERE dashboard_id = ANY(%(ids)s::uuid[]) AND deleted_at IS NULL
+ORDER BY dashboard_id, type NOT IN ('line', 'area', 'stat'), y, x, id
 
 -- name: mark_example
 INSERT INTO loaded_examples (name) VALUES (%(name)s) ON CONFLICT (name) DO NOTHING RETURNING name

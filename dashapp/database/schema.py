@@ -202,8 +202,9 @@ dashboards = Table(
     Column("owner_id", UUID, ForeignKey("users.id"), nullable=False),
     Column("is_public", Boolean, nullable=False, server_default=text("false")),
     Column("version", Integer, nullable=False, server_default="1"),
-    _moment("created_at", now=True), _moment("updated_at", now=True),
+    _moment("created_at", now=True), _moment("updated_at", now=True), _moment("deleted_at", optional=True),
     Index("dashboards_owner_id_idx", "owner_id"),
+    Index("dashboards_deleted_at_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
 )  # fmt: skip
 
 panels = Table(
@@ -217,8 +218,10 @@ panels = Table(
     Column("y", Integer, CheckConstraint("y >= 0"), nullable=False),
     Column("w", SmallInteger, CheckConstraint("w BETWEEN 1 AND 12"), nullable=False),
     Column("h", SmallInteger, CheckConstraint("h BETWEEN 1 AND 8"), nullable=False),
+    _moment("deleted_at", optional=True),
     CheckConstraint("x + w <= 12"),
     Index("panels_dashboard_id_idx", "dashboard_id"),
+    Index("panels_deleted_at_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
 )  # fmt: skip
 
 loaded_examples = Table(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +21,7 @@ from bokeh.core.serialization import Serializer
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
 
+from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import TimeRange
 from dashapp.errors import DashappError
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from dashapp.contract.dashboards import Dashboard
-    from dashapp.contract.dashboards import Panel as PanelRecord
     from dashapp.live.hub import LiveHub, Subscription
     from dashapp.metrics.query import Reader
     from dashapp.panels.palette import Theme
@@ -58,14 +58,19 @@ _numbers = count(1)
 
 
 class Key(NamedTuple):
-    """What viewers of one board have in common. A saved change makes another version, and so another board."""
+    """What viewers of one board have in common."""
 
     dashboard: UUID
-    version: int
     start: str
     end: str
     refresh: str
     theme: Theme
+    #: Who edits has a board of their own, for what isn't saved yet; 0 is everybody's.
+    editor: int = 0
+
+
+#: A panel that is being edited: its id, or any other word for a new one, and how it is to be.
+Draft = tuple[str, PanelDefinition]
 
 
 @dataclass(frozen=True)
@@ -93,9 +98,12 @@ class Board:
         self.at = 0
         self.panels: dict[str, Panel] = {}
         self.document = Document()
-        self.cards = Cards()
-        self._records: dict[str, PanelRecord] = {str(record.id): record for record in dashboard.panels}
+        self.cards = Cards(version=dashboard.version, title=dashboard.name)
+        #: The panel that is being edited, shown in place of the stored one.
+        self._draft: Draft | None = None
+        self._records, self._errors = self._wanted()
         self._queries: dict[str, list[LiveQuery]] = {}
+        self._arranging = asyncio.Lock()
         self._aligned: dict[int, int] = {}
         self._changes: deque[Change] = deque()
         self._kept_bytes = 0
@@ -115,32 +123,29 @@ class Board:
         Raises:
             ValidationFailed: the range can't be read.
         """
-        reading = asyncio.create_task(self._read())
+        moment = now_ms()
+        start, end = self.shown.resolve(moment)
+        self._queries = self._plan(self._records, start, end)
+        reading = asyncio.create_task(self._read(moment))
         try:
             for panel_id, record in self._records.items():
                 await asyncio.sleep(0)
-                panel = self.panels[panel_id] = panel_of(record, self.parts, panel_id)
-                if record.error:
-                    panel.fail(record.error)
+                self._make(panel_id, record)
         finally:
-            moment, windows = await reading
-        start, end = self._slide(moment)
+            windows = await reading
+        self._slide(moment)
         for panel_id in self.panels:
             await asyncio.sleep(0)
             self._show_panel(panel_id, windows, start, end)
+        self._put_cards()
         self._align()
-        self.cards.cards = [panel.card for panel in self.panels.values()]
         await self._explain_empty()
-        # The document looks through all its models once, not once for each root.
-        with self.document.models.freeze():
-            for panel in self.panels.values():
-                self.document.add_root(panel.plot)
-            self.document.add_root(self.cards)
+        self.document.add_root(self.cards)
         self.document.on_change(self._note)
         self._read_ms = moment
 
     def picture(self) -> bytes:
-        """The whole board as JSON: its document, where its roots belong, and the change up to which it stands.
+        """The whole board as JSON: its document, the id of its root, and the change up to which it stands.
 
         Writing the document down takes longer than anything else about a page. So it is kept, and followed by the changes
         since, for as long as those are short.
@@ -164,14 +169,22 @@ class Board:
     def join(self, listener: Listener) -> None:
         """Tell `listener` of each change from now on."""
         self._listeners.add(listener)
-        if self._subscription is None and self.shown.live and self.key.refresh != "off":
-            self._subscription = self.hub.subscribe(self._distinct(), parse_ms(self.key.refresh), self._on_tick)
+        if self._subscription is None:
+            self._subscribe()
 
     def leave(self, listener: Listener) -> None:
         self._listeners.discard(listener)
         if not self._listeners and self._subscription is not None:
             self._subscription.close()
             self._subscription = None
+
+    def _subscribe(self) -> None:
+        """Be told of ticks, of the queries as they are now."""
+        if self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+        if self._listeners and self.shown.live and self.key.refresh != "off":
+            self._subscription = self.hub.subscribe(self._distinct(), parse_ms(self.key.refresh), self._on_tick)
 
     def since(self, number: int) -> list[Change] | None:
         """The changes after `number`; None where they aren't kept any more."""
@@ -192,36 +205,129 @@ class Board:
             return
         with self._drawing():
             self.panels[panel_id].card.state = "loading"
-        moment, windows = await self._read(fresh=True)
+        moment = now_ms()
+        windows = await self._read(moment, fresh=True, only={panel_id})
         start, end = self.shown.resolve(moment)
         with self._drawing():
             self._show_panel(panel_id, windows, start, end)
 
+    # -- changes of the dashboard --------------------------------------------------------------------------------
+
+    async def adopt(self, dashboard: Dashboard) -> None:
+        """Show the dashboard as it is stored now; panels that didn't change stay as they are."""
+        if dashboard.version > self.dashboard.version:
+            self.dashboard = dashboard
+            await self._arrange()
+
+    async def draft(self, draft: Draft | None) -> None:
+        """Show a panel as it is being edited, in an editor's own board; None shows what is stored."""
+        if draft != self._draft:
+            self._draft = draft
+            await self._arrange()
+
+    def _wanted(self) -> tuple[dict[str, PanelDefinition], dict[str, str]]:
+        """The panels that belong on the board, in reading order, and what is wrong with stored ones."""
+        records: dict[str, PanelDefinition] = {str(record.id): record for record in self.dashboard.panels}
+        errors = {str(record.id): record.error for record in self.dashboard.panels if record.error}
+        if self._draft is not None and self._draft[0] not in records and self._saved_as_draft(records):
+            self._draft = None
+        if self._draft is not None:
+            panel_id, definition = self._draft
+            if panel_id in records:
+                definition = definition.model_copy(update={"position": records[panel_id].position})
+            errors.pop(panel_id, None)
+            records[panel_id] = definition
+        return records, errors
+
+    def _saved_as_draft(self, records: Mapping[str, PanelDefinition]) -> bool:
+        """Whether the new panel that is being edited has come back from the store."""
+        assert self._draft is not None
+        definition = self._draft[1]
+        came = [record for panel_id, record in records.items() if panel_id not in self.panels]
+        return any(record.title == definition.title and _drawn(record) == _drawn(definition) for record in came)
+
+    async def _arrange(self) -> None:
+        """Bring the board to the panels that it should have; only those that changed get new plots."""
+        async with self._arranging:
+            records, errors = self._wanted()
+            changed = {
+                panel_id
+                for panel_id, record in records.items()
+                if panel_id not in self._records
+                or _drawn(self._records[panel_id]) != _drawn(record)
+                or self._errors.get(panel_id) != errors.get(panel_id)
+            }
+            moment = now_ms()
+            start, end = self.shown.resolve(moment)
+            queries = self._plan(records, start, end)
+            windows = await self._ask(moment, start, end, [query for panel_id in changed for query in queries[panel_id]])
+            self._records, self._errors, self._queries = records, errors, queries
+            with self._drawing():
+                for panel_id in [panel_id for panel_id in self.panels if panel_id not in records]:
+                    del self.panels[panel_id]
+                for panel_id in changed:
+                    self._make(panel_id, records[panel_id])
+                    self._show_panel(panel_id, windows, start, end)
+                self._put_cards()
+                self._align()
+                self.cards.update(version=self.dashboard.version, title=self.dashboard.name)
+            if self._subscription is not None:
+                self._subscribe()
+        await self._explain_empty()
+
+    def _make(self, panel_id: str, record: PanelDefinition) -> Panel:
+        """The panel of a record, in the place of the one that has its id."""
+        old = self.panels.get(panel_id)
+        panel = self.panels[panel_id] = panel_of(record, self.parts, panel_id, old.card if old else None)
+        if panel_id in self._errors:
+            panel.fail(self._errors[panel_id])
+        return panel
+
+    def _put_cards(self) -> None:
+        for panel_id, record in self._records.items():
+            at = record.position
+            self.panels[panel_id].card.update(title=record.title, place=[at.x, at.y, at.w, at.h])
+        cards = [self.panels[panel_id].card for panel_id in self._records]
+        if cards != self.cards.cards:
+            self.cards.cards = cards
+
     # -- asking --------------------------------------------------------------------------------------------------
 
-    def _plan(self, moment: int) -> tuple[int, int]:
-        """Each panel's queries over the shown range, which is returned in Unix ms."""
-        start, end = self.shown.resolve(moment)
-        self._queries = {}
-        for panel_id, record in self._records.items():
-            step = record.options.step or default_step(start, end, _POINTS)
-            self._queries[panel_id] = [LiveQuery(selection, end - start, step) for selection, _ in record.selections()]
-        return start, end
+    @staticmethod
+    def _plan(records: Mapping[str, PanelDefinition], start: int, end: int) -> dict[str, list[LiveQuery]]:
+        """Each panel's queries over [start, end) in Unix ms."""
+        return {
+            panel_id: [
+                LiveQuery(selection, end - start, record.options.step or default_step(start, end, _POINTS))
+                for selection, _ in record.selections()
+            ]
+            for panel_id, record in records.items()
+        }
 
     def _distinct(self) -> list[LiveQuery]:
         return list(dict.fromkeys(query for queries in self._queries.values() for query in queries))
 
-    async def _read(self, *, fresh: bool = False) -> tuple[int, Mapping[LiveQuery, Window]]:
-        moment = now_ms()
-        start, end = self._plan(moment)
-        queries = self._distinct()
+    async def _read(
+        self, moment: int, *, fresh: bool = False, only: Collection[str] | None = None
+    ) -> Mapping[LiveQuery, Window]:
+        """What all panels show at `moment`, or `only` these."""
+        start, end = self.shown.resolve(moment)
+        asked = [query for panel_id, queries in self._queries.items() if only is None or panel_id in only for query in queries]
+        return await self._ask(moment, start, end, asked, fresh=fresh)
+
+    async def _ask(
+        self, moment: int, start: int, end: int, queries: list[LiveQuery], *, fresh: bool = False
+    ) -> Mapping[LiveQuery, Window]:
+        queries = list(dict.fromkeys(queries))
         if self.shown.live:
-            return moment, await self.hub.windows(queries, fresh=fresh)
-        return moment, dict(zip(queries, await self.hub.once([(query, start, end) for query in queries]), strict=True))
+            return await self.hub.windows(queries, fresh=fresh)
+        return dict(zip(queries, await self.hub.once([(query, start, end) for query in queries]), strict=True))
 
     async def _reread(self) -> None:
-        moment, windows = await self._read()
-        self._show(moment, windows)
+        moment = now_ms()
+        # A range that doesn't end now may have slid to another width of buckets.
+        self._queries = self._plan(self._records, *self.shown.resolve(moment))
+        self._show(moment, await self._read(moment))
         await self._explain_empty()
 
     def _on_tick(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
@@ -282,7 +388,7 @@ class Board:
         """One panel's failure stays in its own frame."""
         panel = self.panels[panel_id]
         answers = [windows[query] for query in self._queries[panel_id] if query in windows]
-        if self._records[panel_id].error or len(answers) < len(self._queries[panel_id]):
+        if panel_id in self._errors or len(answers) < len(self._queries[panel_id]):
             return
         try:
             failed = next((answer for answer in answers if answer.error is not None), None)
@@ -328,6 +434,11 @@ class Board:
                     panel.nothing_since(max(newest, default=None), now_ms())
 
 
+def _drawn(record: PanelDefinition) -> tuple[object, ...]:
+    """What a plot is made of."""
+    return record.type, record.query, record.options.model_dump_json()
+
+
 def _unexplained(panel: Panel) -> bool:
     return panel.card.state == "empty" and "; " not in panel.card.message
 
@@ -343,23 +454,30 @@ class Boards:
     def __len__(self) -> int:
         return len(self._boards)
 
-    async def open(self, dashboard: Dashboard, shown: TimeRange, refresh: str, theme: Theme) -> Board:
+    async def open(self, dashboard: Dashboard, shown: TimeRange, refresh: str, theme: Theme, editor: int = 0) -> Board:
         """The board that shows this; `close` it when the viewer is gone. Viewers who come together share the making.
 
         Raises:
             ValidationFailed: the range can't be read.
         """
-        key = Key(dashboard.id, dashboard.version, shown.start, shown.end, refresh, theme)
+        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, editor)
         self._viewers[key] = self._viewers.get(key, 0) + 1
         try:
             if key not in self._boards:
                 self._boards[key] = asyncio.create_task(self._make(dashboard, key))
             board = await asyncio.shield(self._boards[key])
+            await board.adopt(dashboard)
             await board.freshen()
         except BaseException:
             self._leave(key)
             raise
         return board
+
+    async def adopt(self, dashboard: Dashboard) -> None:
+        """Bring every board of this dashboard to how it is stored now."""
+        for key, making in list(self._boards.items()):
+            if key.dashboard == dashboard.id:
+                await (await asyncio.shield(making)).adopt(dashboard)
 
     def close(self, board: Board) -> None:
         """A viewer of this board is gone."""

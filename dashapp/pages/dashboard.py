@@ -23,11 +23,13 @@ from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
 from dashapp.errors import NotFound, ValidationFailed
 from dashapp.live.hub import now_ms
 from dashapp.pages.admission import Admission
+from dashapp.pages.assets import asset
 from dashapp.pages.board import Boards
 from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import render
 from dashapp.pages.view import DashboardView
 from dashapp.pages.visitor import theme_of, to_login, visitor
+from dashapp.pages.watch import Watch
 
 if TYPE_CHECKING:
     from bokeh_fastapi import BokehFastAPI
@@ -87,6 +89,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     router = APIRouter(include_in_schema=False)
     boards = Boards(services.hub, services.reader)
     handlers: dict[str, DocHandler] = {}
+    watch = Watch(services, boards)
 
     @router.get(PATH)
     async def page(request: Request, dashboard_id: str) -> Response:
@@ -95,7 +98,7 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
             return to_login(request)
         dashboard = await dashboard_for(services, user, dashboard_id)
         return StreamingResponse(
-            _document(boards, handlers["doc"], request, user, dashboard),
+            _document(boards, watch, handlers["doc"], request, user, dashboard),
             media_type="text/html",
             headers={"Cache-Control": "no-store"},
         )
@@ -121,31 +124,38 @@ def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     return application
 
 
-async def _document(boards: Boards, handler: DocHandler, request: Request, user: User, dashboard: Dashboard) -> AsyncIterator[str]:
+async def _document(
+    boards: Boards, watch: Watch, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
+) -> AsyncIterator[str]:
     shown, refresh, problem = shown_range(request)
     theme = theme_of(request)
     yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)
-    view = DashboardView(boards, dashboard, shown=shown, refresh=refresh, theme=theme)
+    can_edit = allowed(Actor(user), "dashboard.change", dashboard)
+    view = DashboardView(boards, dashboard, shown=shown, refresh=refresh, theme=theme, can_edit=can_edit)
     view.state.problem = problem
-    board = await view.prepare()
-    _opening.set(view)
+    watch.add(view, user)
     try:
+        board = await view.prepare()
+        _opening.set(view)
         session = await handler.get_session(request, None)
     except BaseException:
         view.close()
         raise
-    records = sorted(dashboard.panels, key=lambda record: (record.position.y, record.position.x))
+    records = sorted(board.dashboard.panels, key=lambda record: (record.position.y, record.position.x))
     boot: dict[str, Any] = {
         "token": session.token,
         "stateId": view.state.id,
         "theme": theme,
         "dashboardId": str(dashboard.id),
-        "canEdit": allowed(Actor(user), "dashboard.change", dashboard),
+        "canEdit": can_edit,
+        "editor": asset("js/edit/mode.js"),
+        "editorStyle": asset("css/edit.css"),
     }
     yield render(
         "dashboard_body.html",
         user=user,
         dashboard=dashboard,
+        can_edit=can_edit,
         view=view,
         board=board,
         records=records,

@@ -1,28 +1,92 @@
-"""The list of dashboards."""
+"""The list of dashboards, each with a small picture of its first panel."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from dashapp.accounts.permissions import Actor, allowed
+from dashapp.contract.frames import Frame
+from dashapp.contract.metrics import MetricQuery
+from dashapp.live.hub import now_ms
 from dashapp.pages.templates import page
 from dashapp.pages.visitor import to_login, visitor
 
 if TYPE_CHECKING:
+    from dashapp.contract.accounts import User
+    from dashapp.contract.dashboards import DashboardSummary
     from dashapp.services import Services
+
+#: Dashboards that the list holds; the search narrows them in the browser.
+_MOST = 200
+#: A picture shows the last hour by the minute.
+_SPAN_MS, _STEP_MS = 3_600_000, 60_000
+#: Pictures that one answer draws: what is further down is rarely looked at.
+_MOST_PICTURES = 60
 
 
 def create_router(services: Services) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+
+    async def shown(user: User) -> list[DashboardSummary]:
+        found, _ = await services.dashboards.list_for(user.id, is_admin=user.role == "admin", page=1, page_size=_MOST)
+        return found
 
     @router.get("/")
     async def home(request: Request) -> Response:
         user = await visitor(request, services)
         if user is None:
             return to_login(request)
-        dashboards, _ = await services.dashboards.list_for(user.id, is_admin=user.role == "admin", page=1, page_size=200)
-        return page("home.html", theme=request.cookies.get("dashapp_theme"), user=user, dashboards=dashboards)
+        actor, dashboards = Actor(user), await shown(user)
+        groups = {"Yours": [], "Public": [], "Private, of others": []}  # type: dict[str, list[DashboardSummary]]
+        for dashboard in dashboards:
+            name = "Yours" if dashboard.owner_id == user.id else "Public" if dashboard.is_public else "Private, of others"
+            groups[name].append(dashboard)
+        return page(
+            "home.html",
+            theme=request.cookies.get("dashapp_theme"),
+            user=user,
+            groups=[(name, group) for name, group in groups.items() if group],
+            may=lambda dashboard: allowed(actor, "dashboard.change", dashboard),
+            may_create=allowed(actor, "dashboard.create"),
+        )
+
+    @router.get("/pictures")
+    async def pictures(request: Request) -> Response:
+        """For each dashboard the course of its first panel's first series, from 0 to 1, null where there is no sample."""
+        user = await visitor(request, services)
+        if user is None:
+            return JSONResponse({}, 401)
+        firsts = await services.dashboards.first_panels([one.id for one in (await shown(user))[:_MOST_PICTURES]])
+        end = now_ms()
+        asked = {dashboard_id: panel.selections()[0][0] for dashboard_id, panel in firsts.items() if panel.error is None}
+        # Many dashboards show the same: each query is asked once.
+        keys = {dashboard_id: selection.model_dump_json() for dashboard_id, selection in asked.items()}
+        distinct = {keys[dashboard_id]: selection for dashboard_id, selection in asked.items()}
+        queries = [MetricQuery.over(selection, end - _SPAN_MS, end, step=_STEP_MS) for selection in distinct.values()]
+        answers = dict(zip(distinct, await services.reader.frames(queries), strict=True))
+        drawn = {str(dashboard_id): _course(answers[key], end - _SPAN_MS) for dashboard_id, key in keys.items()}
+        return JSONResponse(
+            {"data": {name: course for name, course in drawn.items() if course}}, headers={"Cache-Control": "no-store"}
+        )
 
     return router
+
+
+def _course(frame: object, start_ms: int) -> list[list[float]]:
+    """[[x, y] …] from 0 to 1 of a frame's first series; empty where there is none."""
+    if not isinstance(frame, Frame) or frame.empty or not frame.series:
+        return []
+    values = frame.series[0].values
+    held = np.flatnonzero(~np.isnan(values))
+    if held.size < 2:
+        return []
+    x = (frame.times[held] - start_ms) / _SPAN_MS
+    low, high = min(float(values[held].min()), 0.0), float(values[held].max())
+    # Zero-based where that still shows the course.
+    low = float(values[held].min()) if float(values[held].min()) > 0.7 * high else low
+    y = (values[held] - low) / (high - low) if high > low else np.full(held.size, 0.5)
+    return [[round(float(a), 4), round(float(b), 3)] for a, b in zip(x, y, strict=True)]

@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import orjson
 from bokeh.document import Document
+from pydantic import ValidationError
 
+from dashapp.contract.base import from_pydantic
+from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.timerange import TimeRange
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.pages.board import Board, Boards, Change
+from dashapp.pages.board import Board, Boards, Change, Draft
 from dashapp.panels.card import PageState
 
 if TYPE_CHECKING:
@@ -24,9 +28,13 @@ log = logging.getLogger(__name__)
 class DashboardView:
     """Made before the page is sent: `await prepare()`, then `build` the session's document, `close` with the session."""
 
-    def __init__(self, boards: Boards, dashboard: Dashboard, *, shown: TimeRange, refresh: str, theme: Theme) -> None:
-        self.boards, self.dashboard = boards, dashboard
-        self.state = PageState(start=shown.start, end=shown.end, refresh=refresh, theme=theme, layout_version=dashboard.version)
+    def __init__(
+        self, boards: Boards, dashboard: Dashboard, *, shown: TimeRange, refresh: str, theme: Theme, can_edit: bool = False
+    ) -> None:
+        self.boards, self.dashboard, self.can_edit = boards, dashboard, can_edit
+        self.state = PageState(start=shown.start, end=shown.end, refresh=refresh, theme=theme)
+        #: Called when the viewer is gone.
+        self.closed: list[Callable[[], None]] = []
         self.document: Document | None = None
         self.board: Board | None = None
         #: The change up to which the page has been told; None until it says what it shows.
@@ -34,6 +42,7 @@ class DashboardView:
         self._waiting: list[Change] = []
         self._moving = False
         self._closed = False
+        self._draft: Draft | None = None
 
     async def prepare(self) -> Board:
         """The board that the page shows first.
@@ -52,8 +61,10 @@ class DashboardView:
         document.config.notify_connection_status = False
         document.config.reconnect_session = False
         document.add_root(self.state)
-        for name in ("start", "end", "refresh", "theme"):
+        for name in ("start", "end", "refresh", "theme", *(("editing",) if self.can_edit else ())):
             self.state.on_change(name, lambda _name, _old, _new: self._move_soon())
+        if self.can_edit:
+            self.state.on_change("draft", lambda _name, _old, new: self._take_draft(new))
         self.state.on_change("shown", lambda _name, _old, new: self._soon(partial(self._catch_up, list(new))))
         self.state.on_change("visible", lambda _name, _old, _new: self._soon(self._look))
         self.state.on_change("retry", lambda _name, _old, new: self._soon(partial(self._retry, str(new[0]))))
@@ -64,12 +75,24 @@ class DashboardView:
         self._closed = True
         self.document = None
         self._let_go()
+        while self.closed:
+            self.closed.pop()()
+
+    def withdraw(self, sentence: str) -> None:
+        """The dashboard is gone, or no longer this viewer's to see: keep nothing fresh and say so."""
+
+        async def say() -> None:
+            self._let_go()
+            self.state.problem = sentence
+
+        self._soon(say)
 
     # -- which board ---------------------------------------------------------------------------------------------
 
     def _open(self) -> Awaitable[Board]:
         state = self.state
-        return self.boards.open(self.dashboard, TimeRange(state.start, state.end), state.refresh, state.theme)
+        editor = id(self) if state.editing and self.can_edit else 0
+        return self.boards.open(self.dashboard, TimeRange(state.start, state.end), state.refresh, state.theme, editor)
 
     def _let_go(self) -> None:
         board, self.board, self._told, self._waiting = self.board, None, None, []
@@ -97,6 +120,7 @@ class DashboardView:
             self.state.problem = ""
         self._let_go()
         self.board = board
+        await self._show_draft()
         self._show()
 
     # -- what the page shows -------------------------------------------------------------------------------------
@@ -132,6 +156,28 @@ class DashboardView:
             self._show()
         elif missed:
             self._send(missed)
+
+    # -- what is being edited ------------------------------------------------------------------------------------
+
+    def _take_draft(self, text: str) -> None:
+        draft, problems = None, {}
+        if text:
+            try:
+                fields = orjson.loads(text)
+                panel_id = str(fields.pop("id"))
+                draft = (panel_id, PanelDefinition.model_validate(fields))
+            except (ValueError, AttributeError, KeyError) as error:
+                problems = from_pydantic(error).details or {} if isinstance(error, ValidationError) else {"body": "no panel"}
+        if problems != self.state.draft_problems:
+            self.state.draft_problems = problems
+        if not problems:
+            self._draft = draft
+            self._soon(self._show_draft)
+
+    async def _show_draft(self) -> None:
+        # Other viewers see what is saved.
+        if self.board is not None and self.board.key.editor:
+            await self.board.draft(self._draft)
 
     async def _retry(self, panel_id: str) -> None:
         if self.board is not None:

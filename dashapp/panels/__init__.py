@@ -14,12 +14,13 @@ from dashapp.panels.stat import StatPanel
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import PanelDefinition
+    from dashapp.panels.card import Card
 
 PANELS: dict[str, type[Panel]] = {kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel)}
 
 __all__ = ["PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "panel_of"]
 
 
-def panel_of(definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "") -> Panel:
-    """The panel that a definition describes."""
-    return PANELS[definition.type].from_definition(definition, parts, panel_id)
+def panel_of(definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "", card: Card | None = None) -> Panel:
+    """The panel that a definition describes; with `card` it takes the place of the one that has it."""
+    return PANELS[definition.type].from_definition(definition, parts, panel_id, card)

@@ -13,6 +13,10 @@ from dashapp.panels.timeplot import Column, TimePlot
 
 class AreaPanel(TimePlot):
     kind = "area"
+    label, about = "Area", "Series over time, filled or stacked."
+    sketch = "M2 26V18l7-7 7 5 8-10 8 7 6-8 8 5v16z"
+    filled = True
+    options = (*TimePlot.options, "stack")
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
         base = f"b{index}" if self.stack else {"value": 0}

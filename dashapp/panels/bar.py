@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from bokeh.models import ColumnDataSource, HBar, LinearAxis, Plot, Range1d
 
 from dashapp.panels.base import Panel, renderer
@@ -17,12 +18,19 @@ _LEAST_SLOTS = 4
 
 class BarPanel(Panel):
     kind = "bar"
+    label, about = "Bars", "One bar a series, largest first, or all in one."
+    sketch = "M2 3h44v5H2zM2 12h29v5H2zM2 21h16v5H2z"
+    filled = True
+    options = (
+        "unit", "decimals", "calculation", "min", "max", "color", "stack", "limit", "thresholds.warning", "thresholds.critical",
+        "show_legend", "legend", "step",
+    )  # fmt: skip
+    size = (4, 4)
 
     def _build(self) -> Plot:
         parts, palette = self.parts, self.parts.palette
-        self._bars: list[tuple[str, float]] = []
         self._levels: list[Level] = []
-        self.source = ColumnDataSource(data={"y": [], "value": [], "color": []})
+        self.source = ColumnDataSource(data={"y": [], "from": [], "value": [], "color": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0.5, -0.5)
         self.ticker = fixed_ticker(())
         label = {
@@ -40,7 +48,7 @@ class BarPanel(Panel):
         self.track = HBar(
             y="y", left={"value": 0}, right={"value": 1}, height={"value": 0.56}, fill_color=palette.track, line_color=None
         )
-        bar = HBar(y="y", left={"value": 0}, right="value", height={"value": 0.56}, fill_color={"field": "color"}, line_color=None)
+        bar = HBar(y="y", left="from", right="value", height={"value": 0.56}, fill_color={"field": "color"}, line_color=None)
         plot = parts.plot(x_range=self.x_range, y_range=self.y_range, min_border_top=2, min_border_bottom=6)
         plot.left, plot.right = [self.names], [self.values]
         plot.renderers = [renderer(self.source, self.track), renderer(self.source, bar)]
@@ -48,40 +56,67 @@ class BarPanel(Panel):
 
     def _draw(self, lines: list[Line]) -> None:
         bars = [(line.name, value) for line in lines if (value := reduce(line, self.calculation)) is not None]
-        bars.sort(key=lambda bar: -bar[1])
-        self._bars = bars
+        if self.stack:
+            self._draw_one([value for _, value in bars])
+        else:
+            self._draw_each(sorted(bars, key=lambda bar: -bar[1]))
+
+    def _draw_each(self, bars: list[tuple[str, float]]) -> None:
         self._levels = [self.level(value) for _, value in bars]
+        low, high = self._ends(max(value for _, value in bars))
+        self._label([(_short(name), written(value, self.unit, self.decimals)) for name, value in bars])
+        self._show([0.0] * len(bars), [_share(value, low, high) for _, value in bars], list(range(len(bars))))
+
+    def _draw_one(self, values: list[float]) -> None:
+        """All series in one bar, each beginning where the one before it ends."""
+        tops = np.cumsum(values)
+        low, high = self._ends(float(tops[-1]))
+        self._levels = []
+        self._label([("", written(float(tops[-1]), self.unit, self.decimals))])
+        ends = [_share(float(top), low, high) for top in tops]
+        self._show([0.0, *ends[:-1]], ends, [0] * len(ends))
+
+    def _ends(self, biggest: float) -> tuple[float, float]:
         low = 0.0 if self.min is None else float(self.min)
-        high = (
-            self.max
-            if self.max is not None
-            else 100.0
-            if self.unit == "percent"
-            else axis_for(low, max(value for _, value in bars), self.unit).high
-        )
-        share = [min(1.0, max(0.0, (value - low) / (high - low))) for _, value in bars]
-        texts = [written(value, self.unit, self.decimals) for _, value in bars]
+        if self.max is not None:
+            return low, float(self.max)
+        whole = {"percent": 100.0, "ratio": 1.0}.get(self.unit)
+        return low, whole if whole is not None else axis_for(low, biggest, self.unit).high
+
+    def _label(self, bars: list[tuple[str, str]]) -> None:
         ticks = [float(index) for index in range(len(bars))]
-        names = dict(zip(ticks, (_short(name) for name, _ in bars), strict=True))
+        names = dict(zip(ticks, (name for name, _ in bars), strict=True))
         if self.names.major_label_overrides != names:
             self.names.major_label_overrides, self.ticker.ticks = names, ticks
-            self.y_range.update(start=max(len(bars), _LEAST_SLOTS) - 0.5, end=-0.5)
-        self.values.major_label_overrides = dict(zip(ticks, texts, strict=True))
-        self._show(share)
+            self.y_range.update(start=max(len(bars), 1 if self.stack else _LEAST_SLOTS) - 0.5, end=-0.5)
+        self.values.major_label_overrides = dict(zip(ticks, (text for _, text in bars), strict=True))
 
-    def _show(self, share: list[float]) -> None:
-        colors = [self.color or series_color(0) if level == "plain" else self.parts.palette.level(level) for level in self._levels]
-        data = {"y": [float(index) for index in range(len(share))], "value": share, "color": colors}
+    def _show(self, starts: list[float], ends: list[float], rows: list[int]) -> None:
+        colors = (
+            [self.color or series_color(0) if level == "plain" else self.parts.palette.level(level) for level in self._levels]
+            if self._levels
+            else [series_color(index, self.color) for index in range(len(rows))]
+        )
+        data = {"y": [float(row) for row in rows], "from": starts, "value": ends, "color": colors}
         if self.source.data != data:
             self.source.data = data
 
+    def _legend(self, lines: list[Line]) -> list[list[str]]:
+        # A bar of its own has its name beside it.
+        return self._table(lines) if self.stack and self.show_legend else []
+
     def _clear(self) -> None:
-        self.source.data = {"y": [], "value": [], "color": []}
+        self.source.data = {name: [] for name in self.source.data}
         self.names.major_label_overrides, self.values.major_label_overrides, self.ticker.ticks = {}, {}, []
 
     def dress(self) -> None:
         self.track.fill_color = self.parts.palette.track
-        self._show(list(self.source.data["value"]))
+        data = self.source.data
+        self._show(list(data["from"]), list(data["value"]), [int(row) for row in data["y"]])
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def _short(name: str) -> str:

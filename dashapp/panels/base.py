@@ -15,9 +15,9 @@ from dashapp.contract.durations import humanize_ms
 from dashapp.contract.frames import Frame
 from dashapp.panels.card import Card
 from dashapp.panels.lines import Line, lines_of, newest_ms, reduce
-from dashapp.panels.palette import Level
+from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import Parts
-from dashapp.panels.units import of_function
+from dashapp.panels.units import of_function, written
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import PanelDefinition
@@ -36,6 +36,16 @@ class Panel(pn.viewable.Viewer):
     """
 
     kind: ClassVar[str]
+    #: What the gallery calls it, and one sentence about it.
+    label: ClassVar[str]
+    about: ClassVar[str]
+    #: The path of a small picture, 48 by 28, and whether it is an area.
+    sketch: ClassVar[str]
+    filled: ClassVar[bool] = False
+    #: The options that it heeds, of `PanelOptions`; an editor offers these.
+    options: ClassVar[tuple[str, ...]]
+    #: Columns and rows that a new one takes.
+    size: ClassVar[tuple[int, int]] = (6, 4)
 
     title = param.String(default="", doc="Stands in the panel's header.")
     unit = param.String(default="", doc="Unit of the values; see `dashapp.contract.dashboards.Unit`.")
@@ -51,29 +61,40 @@ class Panel(pn.viewable.Viewer):
     decimals = param.Integer(
         default=None, allow_None=True, bounds=(0, 6), doc="Digits after the point; as it reads best when None."
     )
-    stack = param.Boolean(default=False, doc="Areas on top of each other.")
+    stack = param.Boolean(default=False, doc="Series on top of each other.")
+    null_handling = param.Selector(default="gap", objects=["gap", "connect", "zero"], doc="What is drawn where nobody measured.")
+    threshold_style = param.Selector(default="line", objects=["line", "band", "off"], doc="How plots over time show thresholds.")
+    legend = param.List(default=["last", "avg", "max"], item_type=str, doc="The figures of the legend's table.")
     limit = param.Integer(default=None, allow_None=True, bounds=(1, 100), doc="Only the largest so many series.")
 
     def __init__(
-        self, queries: Sequence[tuple[Selection, str | None]], parts: Parts | None = None, panel_id: str = "", **params: Any
+        self,
+        queries: Sequence[tuple[Selection, str | None]],
+        parts: Parts | None = None,
+        panel_id: str = "",
+        card: Card | None = None,
+        **params: Any,
     ) -> None:
         super().__init__(**params)
         #: The panel's queries in drawing order, each with its naming template.
         self.queries = list(queries)
         self.parts = parts or Parts()
-        self.card = Card(panel_id=panel_id, kind=self.kind)
+        #: Its own, or that of the panel whose place it takes.
+        self.card = card or Card(panel_id=panel_id)
         self.plot: Plot = self._build()
         self.lines: list[Line] = []
+        self.card.update(kind=self.kind, title=self.title, plot=self.plot, headline={}, legend=[], figures=list(self.legend))
 
     @classmethod
-    def from_definition(cls, definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "") -> Panel:
+    def from_definition(
+        cls, definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "", card: Card | None = None
+    ) -> Panel:
         options = definition.options
-        return cls(
-            definition.selections(), parts, panel_id, title=definition.title,
-            unit=of_function(options.unit, options.function), color=options.color, show_legend=options.show_legend,
-            warning=options.thresholds.warning, critical=options.thresholds.critical, calculation=options.calculation,
-            min=options.min, max=options.max, decimals=options.decimals, stack=options.stack, limit=options.limit,
-        )  # fmt: skip
+        # Options and parameters of one name are one thing.
+        params = {name: getattr(options, name) for name in type(options).model_fields if name in cls.param}
+        params |= {"warning": options.thresholds.warning, "critical": options.thresholds.critical}
+        params["unit"] = of_function(options.unit, options.function)
+        return cls(definition.selections(), parts, panel_id, card, title=definition.title, **params)
 
     def __panel__(self) -> Any:
         return pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", min_height=200)
@@ -143,6 +164,17 @@ class Panel(pn.viewable.Viewer):
         """Take the data off the plot."""
         raise NotImplementedError
 
+    def _table(self, lines: list[Line]) -> list[list[str]]:
+        """The legend's rows: name, colour, and the chosen figures."""
+        return [
+            [
+                line.name,
+                series_color(index, self.color),
+                *(written(reduce(line, how), self.unit, self.decimals) for how in self.legend),
+            ]
+            for index, line in enumerate(lines)
+        ]
+
     def _legend(self, lines: list[Line]) -> list[list[str]]:  # noqa: ARG002 - most kinds have none
         return []
 
@@ -159,15 +191,18 @@ class Panel(pn.viewable.Viewer):
         both: tuple[tuple[Level, float | None], ...] = (("warning", self.warning), ("critical", self.critical))
         return [(name, float(value)) for name, value in both if value is not None]
 
+    @property
+    def falling(self) -> bool:
+        """A critical value below the warning one means that low values are bad."""
+        return self.warning is not None and self.critical is not None and self.critical < self.warning
+
     def level(self, value: float | None) -> Level:
         """How a value stands against the thresholds."""
         if value is None or not self.thresholds:
             return "plain"
-        # A critical value below the warning one means that low values are bad.
-        falling = self.warning is not None and self.critical is not None and self.critical < self.warning
 
         def reached(threshold: float | None) -> bool:
-            return threshold is not None and (value <= threshold if falling else value >= threshold)
+            return threshold is not None and (value <= threshold if self.falling else value >= threshold)
 
         return "critical" if reached(self.critical) else "warning" if reached(self.warning) else "ok"
 

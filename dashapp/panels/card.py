@@ -10,6 +10,7 @@ from typing import Literal
 
 from bokeh.core.properties import Any, Dict, Float, Instance, Int, List, Nullable, String
 from bokeh.model import DataModel
+from bokeh.models import Plot
 
 State = Literal["loading", "live", "stale", "empty", "error"]
 
@@ -17,6 +18,9 @@ State = Literal["loading", "live", "stale", "empty", "error"]
 class Card(DataModel):
     panel_id = String(default="", help="The panel's id, as in `data-panel-id`.")
     kind = String(default="line", help="The panel's type.")
+    title = String(default="", help="What stands in the panel's header.")
+    plot = Nullable(Instance(Plot), default=None, help="What is drawn in the panel's frame now.")
+    place = List(Int, default=[], help="The panel's place on the grid: x, y, w, h.")
     state = String(default="loading", help="`loading`, `live`, `stale`, `empty` or `error`.")
     message = String(default="", help="One sentence for `empty` and `error`.")
     since = Nullable(Float, default=None, help="Unix ms since when the data is stale.")
@@ -24,13 +28,16 @@ class Card(DataModel):
     headline = Dict(String, Any, default={}, help="A stat's number: `number`, `suffix`, `level`.")
     names = List(String, default=[], help="Names of the drawn series, for the values under the pointer.")
     format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
-    legend = List(Any, default=[], help="Rows of [name, colour, last, avg, max].")
+    legend = List(Any, default=[], help="Rows of [name, colour, figures…].")
+    figures = List(String, default=[], help="What the legend's figures are, e.g. `last`.")
 
 
 class Cards(DataModel):
-    """The root of a board's document beside its plots: what the page's script draws around them."""
+    """The root of a board's document: its panels' cards, and what they are cards of."""
 
-    cards = List(Instance(Card), default=[], help="The cards of the board's panels.")
+    cards = List(Instance(Card), default=[], help="The cards of the board's panels, each with its plot.")
+    version = Int(default=0, help="The version of the dashboard that is shown.")
+    title = String(default="", help="The dashboard's name.")
     range_ms = List(Float, default=[], help="The shown range in Unix ms.")
 
 
@@ -42,7 +49,9 @@ class PageState(DataModel):
     refresh = String(default="10s", help="`off` or a span such as `10s`.")
     theme = String(default="dark", help="`dark` or `light`.")
     visible = Any(default=True, help="False while the tab is hidden: a hidden page costs nothing.")
-    layout_version = Int(default=0, help="The dashboard's version, for saving the layout.")
+    editing = Any(default=False, help="From the page: whether it edits, and so draws by itself.")
+    draft = String(default="", help="JSON of the panel that is being edited: {id, title, type, query, options, position}.")
+    draft_problems = Dict(String, String, default={}, help="What is wrong with the draft, by field.")
     problem = String(default="", help="One sentence about what keeps the whole page from being fresh.")
     shown = List(Int, default=[], help="From the page: the board that it shows, and the change up to which it does.")
     retry = List(Any, default=[], help="From the page: the panel to ask for once more, and how often that was wanted.")

@@ -19,6 +19,10 @@ ASPECT = 2.24 / 1.52
 
 class GaugePanel(Panel):
     kind = "gauge"
+    label, about = "Gauge", "One number on an arc between two ends."
+    sketch = "M10 24a15 15 0 1 1 28 0M24 20l6-7"
+    options = ("unit", "decimals", "calculation", "min", "max", "color", "thresholds.warning", "thresholds.critical", "step")
+    size = (3, 3)
 
     def _build(self) -> Plot:
         self._level: Level = "plain"
@@ -52,8 +56,8 @@ class GaugePanel(Panel):
         low = 0.0 if self.min is None else float(self.min)
         if self.max is not None:
             return low, float(self.max)
-        if self.unit == "percent":
-            return low, 100.0
+        if (whole := {"percent": 100.0, "ratio": 1.0}.get(self.unit)) is not None:
+            return low, whole
         # Without an end of its own a gauge grows in round steps and never shrinks under a viewer.
         biggest = [value for value in (self._value, self.warning, self.critical) if value is not None]
         self._high = max(self._high, axis_for(low, max(biggest, default=1.0), self.unit).high)

@@ -11,6 +11,8 @@ from dashapp.panels.timeplot import TimePlot
 
 class LinePanel(TimePlot):
     kind = "line"
+    label, about = "Line", "Series over time."
+    sketch = "M2 20 9 11l7 5 8-10 8 7 6-8 8 5"
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
         line = LineGlyph(x="t", y=f"{self._letter}{index}", line_color=color, line_width=1.5, line_join="round")

@@ -12,7 +12,7 @@ import numpy as np
 from dashapp.contract.frames import Frame, Series, Times, Values
 
 if TYPE_CHECKING:
-    from dashapp.contract.dashboards import Calculation
+    from dashapp.contract.dashboards import Calculation, NullHandling
     from dashapp.contract.metrics import Aggregation, Selection
 
 _FIELD = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_.:]*)\}")
@@ -90,11 +90,12 @@ def newest_ms(lines: Sequence[Line]) -> int | None:
     return max(newest, default=None)
 
 
-def drawn(line: Line) -> Values:
+def drawn(line: Line, missing: NullHandling = "gap") -> Values:
     """The line's values with short gaps bridged by the straight line that would be drawn across them.
 
     Buckets finer than the samples' distance are mostly empty, and so are the rows that another series alone fills.
-    A gap longer than three times this line's usual distance stays NaN: there nobody measured.
+    A gap longer than three times this line's usual distance stays NaN, as nobody measured there; or it is bridged too
+    (`connect`), or filled with zeros (`zero`).
     """
     held = np.flatnonzero(~np.isnan(line.values))
     if held.size < 2 or held.size == line.values.size:
@@ -109,19 +110,26 @@ def drawn(line: Line) -> Values:
     gap[inside] = distances[before[inside]] > _GAP * usual
     own = np.zeros(line.times.size, bool)
     own[held] = True
-    bridged[gap & ~own] = np.nan
+    if missing != "connect":
+        bridged[gap & ~own] = np.nan if missing == "gap" else 0.0
     bridged[held] = line.values[held]
     return bridged
 
 
-def with_breaks(times: Times, lines: Sequence[Line]) -> Times:
-    """Times with one more row in each long gap in which nobody measured, so that the lines break there."""
+def with_breaks(times: Times, lines: Sequence[Line], *, both_ends: bool = False) -> Times:
+    """Times with one more row in each long gap in which nobody measured, so that the lines break there.
+
+    With `both_ends` there are two, so that what is drawn inside the gap ends where samples begin again.
+    """
     if times.size < 3:
         return times
     distances = np.diff(times)
     usual = max(float(np.median(distances)), *(float(line.step_ms) for line in lines))
     wide = np.flatnonzero(distances > _GAP * usual)
-    return np.insert(times, wide + 1, times[wide] + int(usual)) if wide.size else times
+    if not wide.size:
+        return times
+    inside = [times[wide] + int(usual), *([times[wide + 1] - int(usual)] if both_ends else [])]
+    return np.unique(np.concatenate([times, *inside]))
 
 
 def on_grid(line: Line, times: Times) -> Line:

@@ -16,6 +16,10 @@ from dashapp.panels.units import parts as parts_of
 
 class StatPanel(Panel):
     kind = "stat"
+    label, about = "Number", "One large number with its recent course."
+    sketch = "M2 24l8-3 8 2 9-6 8 2 11-5M8 2 3 9h8M8.5 6.5V13M16 4.5a3 3 0 0 1 6 .5c0 3-6 4.5-6 8h6"
+    options = ("unit", "decimals", "calculation", "color", "thresholds.warning", "thresholds.critical", "step")
+    size = (3, 2)
 
     def _build(self) -> Plot:
         self.source = ColumnDataSource(data={"t": np.empty(0), "v0": np.empty(0), "y0": np.empty(0)})

@@ -4,23 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
-from bokeh.models import CDSView, ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
+from bokeh.models import BoxAnnotation, CDSView, ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
 from numpy.typing import NDArray
 
 from dashapp.panels.base import Panel
 from dashapp.panels.columns import bring
-from dashapp.panels.lines import Line, drawn, on_grid, reduce, with_breaks
+from dashapp.panels.lines import Line, drawn, on_grid, with_breaks
 from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import fixed_ticker
-from dashapp.panels.units import Axis, axis_for, hover_format, written
+from dashapp.panels.units import Axis, axis_for, hover_format
 
 Column = NDArray[np.float64]
 
 
 class TimePlot(Panel):
     """Values over time."""
+
+    options: ClassVar[tuple[str, ...]] = (
+        "unit", "decimals", "min", "max", "color", "null_handling", "limit", "thresholds.warning", "thresholds.critical",
+        "threshold_style", "show_legend", "legend", "step",
+    )  # fmt: skip
 
     def _build(self) -> Plot:
         parts, palette = self.parts, self.parts.palette
@@ -47,12 +53,24 @@ class TimePlot(Panel):
         self.grid = Grid(dimension=1, ticker=self.ticker, grid_line_color=palette.grid)
         self.spans: dict[Level, Span] = {
             name: Span(dimension="width", location=float(value), line_color=palette.level(name), line_dash=[4, 3], line_width=1)
-            for name, value in self.thresholds
+            for name, value in (self.thresholds if self.threshold_style == "line" else [])
+        }
+        self.bands: dict[Level, BoxAnnotation] = {
+            name: BoxAnnotation(**ends, fill_color=palette.level(name), fill_alpha=0.10, line_color=None, level="underlay")
+            for name, ends in (self._bands() if self.threshold_style == "band" else {}).items()
         }
         plot.below, plot.left = [self.x_axis], [self.y_axis]
-        plot.center = [self.grid, *self.spans.values()]
+        plot.center = [*self.bands.values(), self.grid, *self.spans.values()]
         self._scale_to(axis_for(0, 0, self.unit, minimum=self.min, maximum=self.max))
         return plot
+
+    def _bands(self) -> dict[Level, dict[str, float]]:
+        """Which values are a warning and which critical: each from its threshold to the next or to the plot's edge."""
+        near, far = ("top", "bottom") if self.falling else ("bottom", "top")
+        ends: dict[Level, dict[str, float]] = {name: {near: value} for name, value in self.thresholds}
+        if self.warning is not None and self.critical is not None:
+            ends["warning"][far] = float(self.critical)
+        return ends
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
         """The renderers of the series at `index`, from back to front."""
@@ -61,7 +79,7 @@ class TimePlot(Panel):
     def _columns(self, lines: list[Line]) -> dict[str, Column]:
         """The series' columns; the lines share their times."""
         columns = {f"v{index}": line.values for index, line in enumerate(lines)}
-        curves = [drawn(line) for line in lines]
+        curves = [drawn(line, self.null_handling) for line in lines]
         if any(curve is not line.values for curve, line in zip(curves, lines, strict=True)):
             columns |= {f"y{index}": curve for index, curve in enumerate(curves)}
         return columns
@@ -72,7 +90,7 @@ class TimePlot(Panel):
             if len({id(line.times) for line in lines}) == 1
             else np.unique(np.concatenate([line.times for line in lines]))
         )
-        times = with_breaks(times, lines)
+        times = with_breaks(times, lines, both_ends=self.null_handling == "zero")
         lines = [on_grid(line, times) for line in lines]
         columns = {"t": times.astype(np.float64), **self._columns(lines)}
         names = tuple(line.name for line in lines)
@@ -99,7 +117,8 @@ class TimePlot(Panel):
         low = min((float(np.nanmin(column)) for column in tops if not np.isnan(column).all()), default=0.0)
         high = max((float(np.nanmax(column)) for column in tops if not np.isnan(column).all()), default=0.0)
         # A threshold is shown once values come near it; far above, it would press the curve flat.
-        near = [value for value in (self.warning, self.critical) if value is not None and high >= 0.5 * value]
+        shown = () if self.threshold_style == "off" else (self.warning, self.critical)
+        near = [value for value in shown if value is not None and high >= 0.5 * value]
         return axis_for(low, max([high, *near]), self.unit, minimum=self.min, maximum=self.max)
 
     def _scale_to(self, axis: Axis) -> None:
@@ -113,15 +132,11 @@ class TimePlot(Panel):
             self.y_range.update(start=axis.low, end=axis.high)
 
     def _legend(self, lines: list[Line]) -> list[list[str]]:
-        if not self.show_legend:
-            return []
-        return [
-            [line.name, series_color(index, self.color),
-             *(written(reduce(line, how), self.unit, self.decimals) for how in ("last", "avg", "max"))]
-            for index, line in enumerate(lines)
-        ]  # fmt: skip
+        return self._table(lines) if self.show_legend else []
 
     def dress(self) -> None:
         palette = self.parts.palette
         for name, span in self.spans.items():
             span.line_color = palette.level(name)
+        for name, band in self.bands.items():
+            band.fill_color = palette.level(name)

@@ -1,7 +1,7 @@
 """How numbers are written: one place for axes, legends, stats, bars and hovers.
 
-Bytes use binary steps (KiB, MiB: IEC 80000-13); seconds change to ms, µs, min, h and d; everything large and
-unitless takes SI prefixes (k, M, G). A value that is missing is an en dash, never a zero.
+Bytes use binary steps (KiB, MiB: IEC 80000-13) unless asked for decimal ones; seconds change to ms, µs, min, h and d;
+everything large and unitless takes SI prefixes (k, M, G). A value that is missing is an en dash, never a zero.
 """
 
 from __future__ import annotations
@@ -38,11 +38,14 @@ def scale_for(magnitude: float, unit: Unit) -> Scale:
     """The scale in which a value of this magnitude reads best."""
     size = abs(magnitude)
     match unit:
-        case "percent":
-            return Scale(1.0, "%")
+        case "percent" | "ratio":
+            return Scale(1.0 if unit == "percent" else 0.01, "%")
         case "bytes" | "bytes/s":
             factor, prefix = _step(size, _IEC)
             return Scale(factor, f"{prefix}B" + ("/s" if unit == "bytes/s" else ""))
+        case "bytesSI" | "bytesSI/s" | "bits/s":
+            factor, prefix = _step(size, _SI)
+            return Scale(factor, prefix + {"bytesSI": "B", "bytesSI/s": "B/s", "bits/s": "bit/s"}[unit])
         case "seconds" | "ms":
             factor, suffix = _step(size * (1e-3 if unit == "ms" else 1.0), _SECONDS, zero="s" if unit == "seconds" else "ms")
             return Scale(factor * (1e3 if unit == "ms" else 1.0), suffix)
@@ -70,7 +73,7 @@ def _digits(scaled: float, unit: Unit) -> int:
     size = abs(scaled) * (1 + 1e-4)
     if size == 0 or size >= 100:
         return 0
-    if unit == "percent" and size >= 1:
+    if unit in ("percent", "ratio") and size >= 1:
         return 0 if size >= 10 else 1
     if size >= 10:
         return 1

@@ -175,3 +175,26 @@ class TestWhoMay:
         # A scope tells nothing of what exists.
         if scope != "write":
             failed(await program.delete(f"/dashboards/{uuid4()}"), 403, "FORBIDDEN")
+
+
+async def test_deletions_are_taken_back_by_who_may_change(editor: httpx.AsyncClient, viewer: httpx.AsyncClient) -> None:
+    made = await make(editor, isPublic=True)
+    one = made.panels[0].id
+    assert (await editor.delete(f"/panels/{one}", params={"version": made.version})).status_code == 204
+    failed(await editor.delete(f"/panels/{made.panels[1].id}", params={"version": made.version}), 409, "CONFLICT")
+    failed(await viewer.post(f"/panels/{one}/restore"), 403, "FORBIDDEN")
+    back = await editor.post(f"/panels/{one}/restore")
+    assert Panel.model_validate(back.json()["data"]) == made.panels[0]
+    failed(await editor.post(f"/panels/{one}/restore"), 404, "NOT_FOUND")
+
+    assert (await editor.delete(f"/dashboards/{made.id}")).status_code == 204
+    failed(await viewer.post(f"/dashboards/{made.id}/restore"), 403, "FORBIDDEN")
+    again = await editor.post(f"/dashboards/{made.id}/restore")
+    assert Dashboard.model_validate(again.json()["data"]).panels == made.panels
+    failed(await editor.post(f"/dashboards/{made.id}/restore"), 404, "NOT_FOUND")
+
+
+async def test_an_editor_learns_what_panels_there_are(viewer: httpx.AsyncClient) -> None:
+    data = (await viewer.get("/panels/types")).json()["data"]
+    assert [one["type"] for one in data["types"]] == ["line", "area", "bar", "gauge", "stat"]
+    assert {"name", "label", "group", "kind", "choices"} <= set(data["options"][0])

@@ -16,7 +16,8 @@ from dashapp.contract.dashboards import (
     PanelUpdate,
     Position,
 )
-from dashapp.dashboards.store import Dashboards
+from dashapp.dashboards.store import CHANNEL, Dashboards
+from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
 from dashapp.errors import Conflict, NotFound, ValidationFailed
 
@@ -232,3 +233,86 @@ class TestUnreadableRows:
         async with database.connection() as connection:
             row = await (await connection.execute("SELECT options FROM panels WHERE id = %s", (panel_id,))).fetchone()
         assert row == {"options": stored}
+
+
+async def test_a_deleted_dashboard_comes_back_whole(store: Dashboards, board: Dashboard, owner: UUID) -> None:
+    await store.delete(board.id)
+    with pytest.raises(NotFound):
+        await store.get(board.id)
+    assert await store.list_for(owner, is_admin=False) == ([], 0)
+    with pytest.raises(NotFound):
+        await store.update(board.id, DashboardUpdate(name="Ghost"))
+    assert (await store.deleted(board.id)).owner_id == owner
+    restored = await store.restore(board.id)
+    assert (restored.name, restored.panels, restored.version) == (board.name, board.panels, board.version + 2)
+    with pytest.raises(NotFound):
+        await store.restore(board.id)
+
+
+async def test_a_deleted_panel_comes_back_as_itself(store: Dashboards, board: Dashboard) -> None:
+    cpu = board.panels[0]
+    with pytest.raises(Conflict):
+        await store.delete_panel(cpu.id, version=board.version + 1)
+    await store.delete_panel(cpu.id, version=board.version)
+    left = await store.get(board.id)
+    assert cpu.id not in {panel.id for panel in left.panels}
+    assert (await store.list_for(board.owner_id, is_admin=False))[0][0].panel_count == 2
+    with pytest.raises(NotFound):
+        await store.update_panel(cpu.id, PanelUpdate(title="Ghost"))
+    assert (await store.deleted_panel_dashboard(cpu.id)).id == board.id
+    assert await store.restore_panel(cpu.id) == cpu
+    assert (await store.get(board.id)).version == board.version + 2
+    with pytest.raises(NotFound):
+        await store.restore_panel(cpu.id)
+
+
+async def test_what_was_deleted_a_week_ago_is_gone(store: Dashboards, board: Dashboard, owner: UUID, database: Database) -> None:
+    other = await store.create(owner, DashboardRequest(name="Other", panels=[panel()]))
+    await store.delete(other.id)
+    await store.delete_panel(board.panels[0].id)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE dashboards SET deleted_at = deleted_at - interval '8 days'")
+        await connection.execute("UPDATE panels SET deleted_at = deleted_at - interval '8 days'")
+    with pytest.raises(NotFound):
+        await store.restore(other.id)
+    with pytest.raises(NotFound):
+        await store.restore_panel(board.panels[0].id)
+    await store.delete_panel(board.panels[1].id)
+    await store.delete(board.id)
+    async with database.connection() as connection:
+        rows = await (await connection.execute("SELECT count(*) AS n FROM dashboards")).fetchone()
+        kept = await (await connection.execute("SELECT count(*) AS n FROM panels")).fetchone()
+    assert (rows, kept) == ({"n": 1}, {"n": 2})
+
+
+async def test_each_change_is_told(store: Dashboards, board: Dashboard, database: Database) -> None:
+    told: list[str] = []
+    notices = Notices(database.url)
+    notices.listen(CHANNEL, told.append)
+    notices.start()
+    try:
+        await asyncio.wait_for(notices.connected.wait(), 10)
+        told.clear()
+        one = board.panels[0].id
+        await store.update(board.id, DashboardUpdate(name="Renamed"))
+        await store.update_panel(one, PanelUpdate(title="Renamed"))
+        await store.add_panel(board.id, panel())
+        await store.delete_panel(one)
+        await store.restore_panel(one)
+        await store.delete(board.id)
+        await store.restore(board.id)
+        async with asyncio.timeout(10):
+            while len(told) < 7:
+                await asyncio.sleep(0.01)
+        assert told == [str(board.id)] * 7
+    finally:
+        await notices.stop()
+
+
+async def test_first_panels_are_those_over_time(store: Dashboards, owner: UUID) -> None:
+    bar = PanelDefinition.model_validate({"title": "B", "type": "bar", "query": "b"})
+    board = await store.create(owner, DashboardRequest(name="A", panels=[bar, panel("L")]))
+    only = await store.create(owner, DashboardRequest(name="B", panels=[bar]))
+    empty = await store.create(owner, DashboardRequest(name="C"))
+    found = await store.first_panels([board.id, only.id, empty.id])
+    assert {key: one.title for key, one in found.items()} == {board.id: "L", only.id: "B"}

@@ -79,6 +79,7 @@ async def site() -> AsyncIterator[Site]:
         accounts = Accounts(database)
         await accounts.ensure_admin("admin@example.org", PASSWORD)
         await accounts.create_user("viewer@example.org", PASSWORD, "viewer")
+        await accounts.create_user("editor@example.org", PASSWORD, "editor")
         await database.close()
         server = Dashapp("serve", "--port", "0", "--data-dir", directory, env={"DASHAPP_DATABASE_URL": postgres.url}).ready()
         api = httpx.Client(base_url=server.url, headers={"Origin": server.url}, timeout=30)

@@ -99,12 +99,21 @@ async def test_somebody_elses_change_is_not_overwritten(signed_in: BrowserContex
         ],
     )
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}")
+    box = await frame(page, board["panels"][0]).locator('[data-role="drag"]').bounding_box()
+    assert box
+    await page.mouse.move(box["x"] + 40, box["y"] + 16)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + 400, box["y"] + 16, steps=5)
+    # Somebody else saves between grip and drop.
     assert site.api.put(f"/api/v1/dashboards/{board['id']}", json={"description": "changed meanwhile"}).status_code == 200
-    await _drag(page, frame(page, board["panels"][0]).locator('[data-role="drag"]'), 700, 0)
+    await page.mouse.move(box["x"] + 740, box["y"] + 16, steps=5)
+    await page.mouse.up()
     await expect(page.locator(".toast")).to_contain_text("Somebody else changed")
     stored = site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]
     assert stored["panels"][0]["position"]["x"] == 0
     assert stored["description"] == "changed meanwhile"
+    await page.locator(".toast button", has_text="Reload").click()
+    await expect(page.locator(f'[gs-id="{board["panels"][0]["id"]}"]')).to_have_attribute("gs-x", "0")
 
 
 async def test_viewers_drag_nothing(anonymous: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:

@@ -62,3 +62,17 @@ def test_names() -> None:
     assert [one.name for one in lines_of([_frame({})], [(load, None)])] == ["load"]
     assert [one.name for one in lines_of([cores, _frame({})], [(cpu, None), (load, None)])] == ["cpu 9", "cpu 10", "load"]
     assert [one.name for one in lines_of([_frame({})], [(load, "{nothing}")])] == ["load"]
+
+
+def test_what_is_missing_may_be_crossed_or_zero() -> None:
+    long = line([0.0, 1.0, 2.0, *[NAN] * 6, 9.0, 10.0, 11.0])
+    np.testing.assert_allclose(drawn(long, "connect"), np.arange(12.0))
+    np.testing.assert_array_equal(drawn(long, "zero"), [0, 1, 2, *[0] * 6, 9, 10, 11])
+    # Before the first sample and after the last there is nothing to cross.
+    np.testing.assert_array_equal(drawn(line([NAN, 1.0, 2.0, NAN]), "connect"), [NAN, 1, 2, NAN])
+
+
+def test_zeros_end_where_samples_begin_again() -> None:
+    times = np.array([0, 10, 20, 200, 210], np.int64) * 1000
+    broken = with_breaks(times, [line([1.0])], both_ends=True)
+    assert broken.tolist() == [0, 10_000, 20_000, 30_000, 190_000, 200_000, 210_000]

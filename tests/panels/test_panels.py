@@ -15,6 +15,7 @@ from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.frames import Frame, FrameMeta, Series
 from dashapp.panels import PANELS, Panel, Parts, panel_of
 from dashapp.panels.palette import PALETTES, SERIES
+from dashapp.panels.timeplot import TimePlot
 
 END = 1_700_000_000_000
 STEP = 10_000
@@ -174,3 +175,42 @@ def test_the_style_sheet_and_the_palette_agree() -> None:
             (n, n) for n in ("surface", "track", "text", "muted", "ok", "warning", "critical")
         }:
             assert properties[key] == getattr(palette, name), key
+
+
+def test_the_legend_has_the_figures_that_were_chosen() -> None:
+    panel = shown("line", {"a": [1.0, 3.0, 2.0]}, legend=["min", "max", "sum"])
+    assert panel.card.figures == ["min", "max", "sum"]
+    assert [row[2:] for row in panel.card.legend] == [["1.0%", "3.0%", "6.0%"]]
+
+
+@pytest.mark.parametrize(("style", "spans", "bands"), [("line", 2, 0), ("band", 0, 2), ("off", 0, 0)])
+def test_thresholds_are_lines_or_bands_or_nothing(style: str, spans: int, bands: int) -> None:
+    panel = shown("line", {"a": [1.0]}, thresholds={"warning": 60, "critical": 90}, thresholdStyle=style)
+    kinds = [type(model).__name__ for model in panel.plot.center]
+    assert (kinds.count("Span"), kinds.count("BoxAnnotation")) == (spans, bands)
+
+
+@pytest.mark.parametrize(("warning", "critical", "ends"), [(60, 90, (60, 90, 90)), (30, 10, (10, 30, 10))])
+def test_bands_lie_where_values_are_bad(warning: float, critical: float, ends: tuple[float, ...]) -> None:
+    panel = shown("line", {"a": [1.0]}, thresholds={"warning": warning, "critical": critical}, thresholdStyle="band")
+    assert isinstance(panel, TimePlot)
+    warn, bad = panel.bands["warning"], panel.bands["critical"]
+    assert (warn.bottom, warn.top, bad.bottom if critical > warning else bad.top) == ends
+
+
+def test_stacked_bars_are_one_bar_of_parts() -> None:
+    panel = shown("bar", {"a": [20.0], "b": [30.0]}, stack=True)
+    data = panel.plot.renderers[1].data_source.data
+    np.testing.assert_allclose(data["from"], [0, 0.2])
+    np.testing.assert_allclose(data["value"], [0.2, 0.5])
+    assert list(data["color"]) == list(SERIES[:2])
+    assert [row[0] for row in panel.card.legend] == ["a", "b"]
+
+
+def test_a_panel_takes_the_place_of_another() -> None:
+    stat = shown("stat", {"a": [1.0]})
+    line = panel_of(definition("line"), stat.parts, "", stat.card)
+    line.update([frame({"a": [1.0]})], END - 60_000, END)
+    assert line.card is stat.card
+    assert (line.card.kind, line.card.plot, line.card.headline) == ("line", line.plot, {})
+    assert line.card.names == ["a"]

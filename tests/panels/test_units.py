@@ -27,7 +27,8 @@ _usual = st.floats(-1e15, 1e15, allow_nan=False)
         (184, "ms", "184 ms"), (2500, "ms", "2.5 s"),
         (1.22, "short", "1.22"), (123_456, "short", "123k"), (999.99, "short", "1.00k"), (0.02, "short", "0.020"),
         (-7.5, "short", "-7.50"),
-        (12, "count", "12"), (1500, "ops/s", "1.5 k ops/s"), (math.nan, "", MISSING), (None, "bytes", MISSING),
+        (12, "count", "12"), (1500, "ops/s", "1.5 k ops/s"), (0.333, "ratio", "33%"), (1.5e6, "bytesSI", "1.5 MB"),
+        (2e6, "bits/s", "2.0 Mbit/s"), (math.nan, "", MISSING), (None, "bytes", MISSING),
     ],
 )  # fmt: skip
 def test_written(value: float | None, unit: Unit, text: str) -> None:
@@ -44,9 +45,11 @@ def test_what_is_written_is_the_value(value: float, unit: Unit) -> None:
     number, suffix = parts(value, unit)
     factors = {
         "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
+        "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15, "kbit": 1e3, "Mbit": 1e6, "Gbit": 1e9, "Tbit": 1e12, "Pbit": 1e15,
         "ms": 1e-3, "µs": 1e-6, "ns": 1e-9, "min": 60, "h": 3600, "d": 86400,
     }  # fmt: skip
     factor = factors.get(suffix.removesuffix("/s").removesuffix("ops").strip() or "", 1) * (1e3 if unit == "ms" else 1)
+    factor *= 0.01 if unit == "ratio" else 1
     # Two significant figures at least, and never more than the last digit off.
     assert float(number) * factor == pytest.approx(value, rel=0.051, abs=1.1e-6 * (1e3 if unit == "ms" else 1))
 

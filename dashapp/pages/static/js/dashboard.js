@@ -1,11 +1,12 @@
 // The dashboard page: plots from the board's document, everything around them from its cards; a session beside it tells
 // the server what is looked at, and the page what changed.
 
-import { Board } from "./board.js";
-import { bindCards } from "./cards.js";
+import { bindFull } from "./cards.js";
+import { Frames } from "./frames.js";
 import { bindGrid } from "./grid.js";
 import { bindHover } from "./hover.js";
-import { onTheme, toast, dropdown } from "./shell.js";
+import { onKey } from "./keys.js";
+import { copyText, dropdown, onTheme } from "./shell.js";
 import * as timeaxis from "./timeaxis.js";
 
 const { Bokeh } = window;
@@ -79,24 +80,29 @@ async function openSession() {
 
 async function start() {
   timeaxis.install(Bokeh);
-  const board = new Board();
-  window.dashapp = { board };
-  let state = null;
+  const frames = new Frames(boot);
+  window.dashapp = { frames };
   // Plots first, and on the screen: the session has time until something changes.
-  await board.show(JSON.parse(document.getElementById("picture").textContent));
-  bindCards(board, (panelId) => state?.setv({ retry: [panelId, (state.retry[1] ?? 0) + 1] }));
-  bindHover(board);
+  await frames.show(JSON.parse(document.getElementById("picture").textContent));
+  bindFull();
+  bindHover(frames);
   await new Promise((resolve) => (document.hidden ? resolve() : requestAnimationFrame(() => setTimeout(resolve))));
-  state = await openSession();
+  const state = await openSession();
   if (!state) return comeBack();
-  window.dashapp.state = state;
+  frames.state = state;
 
-  const told = () => state.setv({ shown: [board.number, board.at] });
-  state.properties.changes.change.connect(() => board.apply(JSON.parse(state.changes)));
-  state.properties.picture.change.connect(() => board.show(JSON.parse(state.picture)).then(told));
+  const told = () => state.setv({ shown: [frames.number, frames.at] });
+  state.properties.changes.change.connect(() => frames.apply(JSON.parse(state.changes)));
+  state.properties.picture.change.connect(() => frames.show(JSON.parse(state.picture)).then(told));
   bindPickers(state);
-  bindGrid(boot, state);
+  frames.grid = bindGrid(frames);
   showConnection(state);
+  bindEdit(frames);
+  const name = () => {
+    document.querySelector(".crumbs h1").textContent = frames.title;
+    document.title = `${frames.title} · dashapp`;
+  };
+  frames.addEventListener("title", name);
 
   const problem = () => { banner.textContent = state.problem; banner.hidden = !state.problem; };
   state.properties.problem.change.connect(problem);
@@ -105,7 +111,7 @@ async function start() {
   const dress = (theme) => {
     if (state.theme === theme) return;
     state.theme = theme;
-    board.repaint();
+    frames.repaint();
   };
   onTheme(dress);
   dress(document.documentElement.dataset.theme);
@@ -113,20 +119,27 @@ async function start() {
   document.addEventListener("visibilitychange", () => { state.visible = document.visibilityState === "visible"; });
   if (document.visibilityState !== "visible") state.visible = false;
   // Only a browser's very first visit finds plots in the other theme.
-  const settled = state.theme === boot.theme ? Promise.resolve() : new Promise((resolve) => board.onShown(resolve));
+  const settled = state.theme === boot.theme ? null : new Promise((resolve) => frames.addEventListener("version", resolve, { once: true }));
   told();
   await settled;
   setTimeout(() => sessionStorage.removeItem(TRIES), 20_000);
   performance.mark("dashapp-ready");
 }
 
-document.querySelector('[data-action="share"]').addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(location.href);
-    toast("Link copied: it shows this range.");
-  } catch {
-    toast(`Copy this link: ${location.href}`, { seconds: 20 });
-  }
+/** The editor and its style sheet are loaded when somebody edits. */
+function bindEdit(frames) {
+  if (!boot.canEdit) return;
+  const edit = async (name = "toggle") => (await import(boot.editor))[name](frames);
+  document.querySelector('[data-action="edit"]').addEventListener("click", () => edit());
+  document.querySelector('[data-action="add"]').addEventListener("click", () => edit("addPanel"));
+  onKey("e", "Edit, or stop editing", () => edit());
+  const wanted = new URLSearchParams(location.search).get("edit");
+  if (wanted === "new") edit("addPanel");
+  else if (wanted) edit("start");
+}
+
+document.querySelector('[data-action="share"]').addEventListener("click", () => {
+  copyText(location.href, "Link copied: it shows this range.");
 });
 
 start();

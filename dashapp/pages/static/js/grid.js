@@ -1,10 +1,9 @@
 // Dragging and resizing panels on the 12-column grid; the layout is saved 500 ms after the last change.
 
-import { toast } from "./shell.js";
-
 const QUIET_MS = 500;
 
-export function bindGrid(boot, state) {
+export function bindGrid(frames) {
+  const { boot } = frames;
   const element = document.querySelector(".grid-stack");
   const wide = matchMedia("(min-width: 768px)");
   const editable = () => boot.canEdit && wide.matches;
@@ -19,43 +18,79 @@ export function bindGrid(boot, state) {
   document.body.classList.toggle("can-edit", boot.canEdit);
   wide.addEventListener("change", () => grid.setStatic(!editable()));
 
-  const layout = () => grid.engine.nodes.map(({ id, x, y, w, h }) => ({ i: id, x, y, w, h }));
-  let saved = layout(), version = state.layout_version, timer = 0, saving = Promise.resolve();
-
-  const show = (wanted) => grid.load(wanted.map(({ i, x, y, w, h }) => ({ id: i, x, y, w, h })), false);
-  const same = (a, b) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
   const sorted = (items) => [...items].sort((a, b) => a.i.localeCompare(b.i));
+  const same = (a, b) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+  const layout = () => grid.engine.nodes.filter((node) => node.id !== "new").map(({ id, x, y, w, h }) => ({ i: id, x, y, w, h }));
+  const show = (wanted) => grid.load(wanted.map(({ i, x, y, w, h }) => ({ id: i, x, y, w, h })), false);
+  /** What the server holds, as the grid shows it: it moves panels that lie on each other. */
+  let saved = layout(), timer = 0, busy = false, base = null;
 
-  async function save(undoing = false) {
-    const wanted = layout(), before = saved;
-    if (same(wanted, before)) return;
-    try {
-      const answer = await fetch(`/api/v1/dashboards/${boot.dashboardId}`, {
-        method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ layout: wanted, version }),
-      });
-      const body = await answer.json();
-      if (answer.status === 409) {
-        toast("Somebody else changed this dashboard in the meantime.", { tone: "bad", action: ["Reload", () => location.reload()], seconds: 30 });
-        return show(before);
-      }
-      if (!answer.ok) throw new Error(body.error);
-      version = body.data.version;
-      saved = wanted;
-      element.dataset.saved = version;
-      toast(undoing ? "Layout restored" : "Layout saved", undoing ? {} : {
-        action: ["Undo", () => { show(before); saving = saving.then(() => save(true)); }],
-      });
-    } catch (error) {
-      show(before);
-      toast(`The layout could not be saved: ${error.message}`, { tone: "bad", seconds: 12 });
-    }
+  async function save({ undo = true } = {}) {
+    busy = false;
+    const wanted = layout(), before = saved, version = base;
+    base = null;
+    if (same(wanted, before)) return follow(frames.layout());
+    saved = wanted;
+    const { savesOf } = await import("./saves.js");
+    const { undoable } = await import("./undo.js");
+    const done = await savesOf(frames).send({
+      what: "The layout", method: "PUT", path: `/dashboards/${boot.dashboardId}`, body: { layout: wanted }, version,
+      back: () => { saved = frames.layout(); show(saved); },
+    });
+    if (!done) return;
+    element.dataset.saved = frames.version;
+    const { toast } = await import("./shell.js");
+    if (undo) undoable("Layout saved", () => { show(before); return save({ undo: false }); });
+    else toast("Layout restored");
   }
 
-  // Only what a person did is saved: gridstack also reports what it tidied up by itself.
-  grid.on("dragstop resizestop", () => {
+  const soon = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { saving = saving.then(() => save()); }, QUIET_MS);
-  });
-  grid.on("dragstart resizestart", () => clearTimeout(timer));
-  return grid;
+    timer = setTimeout(save, QUIET_MS);
+  };
+  const begin = () => {
+    clearTimeout(timer);
+    busy = true;
+    base ??= frames.version;
+  };
+  // Only what a person did is saved: gridstack also reports what it tidied up by itself.
+  grid.on("dragstart resizestart", begin);
+  grid.on("dragstop resizestop", soon);
+
+  /** Take the stored layout, unless somebody here is moving something. */
+  function follow(wanted) {
+    if (busy) return;
+    const here = new Map(grid.engine.nodes.map((node) => [node.id, node]));
+    const moved = wanted.filter(({ i, x, y, w, h }) => {
+      const node = here.get(i);
+      return node && (node.x !== x || node.y !== y || node.w !== w || node.h !== h);
+    });
+    if (moved.length && !same(wanted.filter(({ i }) => i !== "new"), saved)) show(wanted);
+    for (const { i, h } of wanted) here.get(i)?.el.style.setProperty("--h", h);
+    saved = layout();
+  }
+
+  return {
+    follow,
+    adopt(item, place) {
+      grid.makeWidget(item, place);
+      const node = grid.engine.nodes.find(({ id }) => id === place.id);
+      if (node) node.maxH = 8;
+      saved = layout();
+    },
+    drop(item) {
+      grid.removeWidget(item, true, false);
+      saved = layout();
+    },
+    layout, show,
+    /** Move or resize by keyboard, as if dragged. */
+    nudge(panelId, { dx = 0, dy = 0, dw = 0, dh = 0 }) {
+      const node = grid.engine.nodes.find(({ id }) => id === panelId);
+      if (!node || !editable()) return;
+      begin();
+      const w = Math.max(1, Math.min(12 - node.x, node.w + dw)), h = Math.max(1, Math.min(8, node.h + dh));
+      grid.update(node.el, { x: Math.max(0, Math.min(12 - w, node.x + dx)), y: Math.max(0, node.y + dy), w, h });
+      soon();
+    },
+  };
 }

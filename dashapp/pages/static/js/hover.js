@@ -18,12 +18,14 @@ function write(value, { factor, suffix, digits }) {
   return `${(value / factor).toFixed(digits)}${suffix}`;
 }
 
-export function bindHover(board) {
+export function bindHover(frames) {
   const table = document.createElement("div");
   table.className = "hover";
   table.hidden = true;
   document.body.append(table);
   const lines = new Map();
+
+  const viewOf = (panel) => frames.view(panel.dataset.panelId);
 
   function hide() {
     table.hidden = true;
@@ -31,8 +33,9 @@ export function bindHover(board) {
   }
 
   function crosshairs(at) {
+    for (const panel of lines.keys()) if (!panel.isConnected) lines.delete(panel);
     for (const panel of document.querySelectorAll('.panel[data-panel-type="line"], .panel[data-panel-type="area"]')) {
-      const view = board.view(panel.dataset.panelId);
+      const view = viewOf(panel);
       if (!view?.frame) continue;
       let line = lines.get(panel);
       if (!line) {
@@ -49,13 +52,13 @@ export function bindHover(board) {
   }
 
   function show(panel, event) {
-    const view = board.view(panel.dataset.panelId);
+    const view = viewOf(panel);
     if (!view?.frame || !["live", "stale"].includes(panel.dataset.state)) return hide();
     const box = panel.querySelector(".plot").getBoundingClientRect();
     const x = event.clientX - box.left;
     const { left, right } = view.frame.bbox;
     if (x < left || x > right) return hide();
-    const card = board.card(panel.dataset.panelId);
+    const card = frames.card(panel.dataset.panelId);
     const renderers = view.model.renderers;
     const source = renderers[0]?.data_source;
     const times = source && column(source, "t");

@@ -10,39 +10,67 @@ document.querySelector('[data-action="theme"]')?.addEventListener("click", () =>
   for (const listener of themeListeners) listener(root.dataset.theme);
 });
 
-/** Say something in passing. `action` is [label, function]. */
-export function toast(text, { tone = "", action = null, seconds = 6 } = {}) {
+/** Say something in passing. `action`, and each of `actions`, is [label, function]; `gone` is told when none was chosen. */
+export function toast(text, { tone = "", action = null, actions = action ? [action] : [], seconds = 6, gone = () => {} } = {}) {
   const box = document.querySelector(".toasts");
   const element = document.createElement("div");
   element.className = "toast";
   element.dataset.tone = tone;
-  element.append(text);
-  if (action) {
+  const words = document.createElement("span");
+  words.textContent = text;
+  element.append(words);
+  let chosen = false;
+  for (const [label, run] of actions) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = action[0];
-    button.onclick = () => { element.remove(); action[1](); };
+    button.textContent = label;
+    button.onclick = () => { chosen = true; element.remove(); run(); };
     element.append(button);
   }
   box.replaceChildren(element);
-  setTimeout(() => element.remove(), seconds * 1000);
+  // As long as somebody points at it or stands on it, it stays.
+  const end = () => {
+    if (element.matches(":hover, :focus-within")) return setTimeout(end, 1000);
+    element.remove();
+    if (!chosen) gone();
+  };
+  setTimeout(end, seconds * 1000);
 }
 
-/** Make `list` open under `button`, with arrows, Enter and Escape; `choose` gets the chosen element. */
-export function dropdown(button, list, choose, selector = "li") {
+/** Put text on the clipboard and say so; where the browser refuses that, show the text. */
+export async function copyText(text, said) {
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(said);
+  } catch {
+    toast(`Copy this: ${text}`, { seconds: 20 });
+  }
+}
+
+/** Make `list` open under `button`, with arrows, Enter and Escape; `choose` gets the chosen element.
+
+With `bound: false` the caller opens it; `closed` is told when it closes. */
+export function dropdown(button, list, choose, selector = "li", { bound = true, closed = () => {} } = {}) {
+  let ending = new AbortController();
   const items = () => [...list.querySelectorAll(selector)];
   const close = (focus = true) => {
     if (list.hidden) return;
     list.hidden = true;
     button.setAttribute("aria-expanded", "false");
     if (focus) button.focus();
+    ending.abort();
+    closed();
   };
   const open = () => {
     list.hidden = false;
     button.setAttribute("aria-expanded", "true");
     (list.querySelector('[aria-selected="true"]') ?? items()[0])?.focus();
+    ending = new AbortController();
+    document.addEventListener("pointerdown", (event) => {
+      if (!list.contains(event.target) && !button.contains(event.target)) close(false);
+    }, { signal: ending.signal });
   };
-  button.addEventListener("click", () => (list.hidden ? open() : close()));
+  if (bound) button.addEventListener("click", () => (list.hidden ? open() : close()));
   list.addEventListener("click", (event) => {
     const item = event.target.closest(selector);
     if (item) { close(); choose(item); }
@@ -59,10 +87,8 @@ export function dropdown(button, list, choose, selector = "li") {
     event.preventDefault();
     event.stopPropagation();
   });
-  document.addEventListener("pointerdown", (event) => {
-    if (!list.contains(event.target) && !button.contains(event.target)) close(false);
-  });
   list.addEventListener("focusout", (event) => {
     if (!list.contains(event.relatedTarget) && event.relatedTarget !== button) close(false);
   });
+  return { open, close };
 }

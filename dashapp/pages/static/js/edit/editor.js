@@ -1,0 +1,302 @@
+// The side editor of one panel. It changes a draft, which the server draws into the panel as one types; nothing is
+// stored until Save, so that nobody else's wall shows half a thought.
+
+import { call } from "../api.js";
+import { savesOf } from "../saves.js";
+import { toast } from "../shell.js";
+import { undoable } from "../undo.js";
+import { control, labelled, tell } from "./form.js";
+import { sketch } from "./gallery.js";
+
+const TYPING_MS = 40;
+const copy = (value) => structuredClone(value);
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+const get = (object, path) => path.split(".").reduce((value, key) => value?.[key], object);
+
+function set(object, path, value) {
+  const keys = path.split("."), last = keys.pop();
+  const within = keys.reduce((inner, key) => (inner[key] ??= {}), object);
+  if (value === null || value === undefined) delete within[last]; else within[last] = value;
+}
+
+/** What the API takes: fields that are empty are left out. */
+function wire({ id, ...draft }, names) {
+  const options = copy(draft.options);
+  for (const name of ["tags", "groupBy"]) if (options[name] && !Object.keys(options[name]).length) delete options[name];
+  return { ...(names ? { id } : {}), ...draft, options };
+}
+
+const metricList = (() => {
+  const held = new Map();
+  return (typed) => {
+    if (!held.has(typed)) held.set(typed, call("GET", `/metrics?limit=60&q=${encodeURIComponent(typed)}`).catch((error) => { held.delete(typed); throw error; }));
+    return held.get(typed).then((found) => found.map(({ name, unit, description }) => ({ value: name, note: description || unit || "" })));
+  };
+})();
+
+const tagsOf = (() => {
+  const held = new Map();
+  return (metric) => {
+    if (!metric) return Promise.resolve({});
+    if (!held.has(metric)) held.set(metric, call("GET", `/metrics/${encodeURIComponent(metric)}/tags`).catch((error) => { held.delete(metric); throw error; }));
+    return held.get(metric);
+  };
+})();
+
+export function openEditor(frames, form, first, base, { closed }) {
+  const { state } = frames;
+  const panelId = first.id, isNew = base === null;
+  let draft = copy(first), before = copy(first), timer = 0, baseVersion = base?.version ?? null, autoTitle = isNew;
+  const focused = document.activeElement;
+
+  const aside = document.createElement("aside");
+  aside.className = "editor";
+  aside.setAttribute("aria-label", "Panel editor");
+  const head = document.createElement("header"), heading = document.createElement("h2"), shut = document.createElement("button");
+  heading.textContent = isNew ? "New panel" : "Edit panel";
+  Object.assign(shut, { type: "button", className: "quiet", textContent: "✕", title: "Close without saving (Esc)" });
+  shut.setAttribute("aria-label", "Close without saving");
+  head.append(heading, shut);
+  const body = document.createElement("div"), foot = document.createElement("footer");
+  body.className = "editor-body";
+  const note = document.createElement("p"), cancel = document.createElement("button"), store = document.createElement("button");
+  note.className = "wrong";
+  note.setAttribute("role", "status");
+  Object.assign(cancel, { type: "button", className: "button", textContent: "Cancel" });
+  Object.assign(store, { type: "button", className: "button primary", textContent: "Save", title: "Save (Ctrl+S)" });
+  store.dataset.action = "save";
+  foot.append(note, cancel, store);
+  aside.append(head, body, foot);
+
+  // -- the draft ------------------------------------------------------------------------------------------------
+  let sent = "";
+  const send = () => { state.draft = sent = JSON.stringify(wire(draft, true)); };
+  /** Show what is stored, unless somebody edits the next panel already. */
+  const dropDraft = () => { if (state.draft === sent) state.draft = ""; };
+  const changed = () => {
+    clearTimeout(timer);
+    timer = setTimeout(send, TYPING_MS);
+  };
+  const option = (name, value) => { set(draft.options, name, value); changed(); };
+
+  // -- fields ---------------------------------------------------------------------------------------------------
+  function section(title, ...content) {
+    const box = document.createElement("section"), name = document.createElement("h3");
+    name.textContent = title;
+    box.append(name, ...content);
+    return box;
+  }
+
+  function typePicker() {
+    const box = document.createElement("div");
+    box.className = "types";
+    box.setAttribute("role", "radiogroup");
+    box.setAttribute("aria-label", "Type");
+    for (const type of form.types) {
+      const label = document.createElement("label"), input = document.createElement("input"), name = document.createElement("span");
+      Object.assign(input, { type: "radio", name: "panel-type", value: type.type, checked: type.type === draft.type });
+      name.textContent = type.label;
+      label.title = type.about;
+      input.addEventListener("change", () => { draft.type = type.type; changed(); drawOptions(); });
+      label.append(input, sketch(type), name);
+      box.append(label);
+    }
+    return box;
+  }
+
+  /** The panel's queries: the first is its own, the others stand in its options. */
+  const queries = () => [
+    { get: (name) => (name === "query" ? draft.query : draft.options[name]), set: (name, value) => { if (name === "query") draft.query = value ?? ""; else set(draft.options, name, value); } },
+    ...(draft.options.queries ?? []).map((query) => ({ get: (name) => query[name], set: (name, value) => set(query, name, name === "query" ? value ?? "" : value) })),
+  ];
+
+  function queryBox(query, index, many) {
+    const box = document.createElement("div");
+    box.className = "query";
+    box.setAttribute("role", "group");
+    box.setAttribute("aria-label", `Query ${index + 1}`);
+    const listeners = [];
+    const sources = { metrics: metricList, tags: () => tagsOf(query.get("query")), onMetric: (redraw) => listeners.push(redraw) };
+    for (const spec of form.query) {
+      const element = control(spec, query.get(spec.name), (value) => {
+        query.set(spec.name, value === "" && spec.kind !== "metric" ? null : value);
+        if (spec.kind === "metric") {
+          metricList(value).then((found) => { if (found.some((one) => one.value === value)) for (const redraw of listeners) redraw(); }, () => {});
+          if (autoTitle && index === 0) { draft.title = value || "New panel"; title.value = draft.title; }
+        }
+        changed();
+      }, sources);
+      const field = labelled(spec, element);
+      field.dataset.field = index ? `options.queries.${index - 1}.${spec.name}` : spec.name === "query" ? "query" : `options.${spec.name}`;
+      box.append(field);
+    }
+    if (many) {
+      const away = document.createElement("button");
+      Object.assign(away, { type: "button", className: "quiet", textContent: "Remove this query" });
+      away.addEventListener("click", () => {
+        if (index) draft.options.queries.splice(index - 1, 1);
+        else {
+          // The next one takes its place.
+          const { query: metric, ...rest } = draft.options.queries.shift();
+          for (const { name } of form.query) delete draft.options[name];
+          draft.query = metric;
+          Object.assign(draft.options, rest);
+        }
+        if (!draft.options.queries.length) delete draft.options.queries;
+        changed();
+        drawQueries();
+      });
+      box.append(away);
+    }
+    return box;
+  }
+
+  const queryList = document.createElement("div"), optionList = document.createElement("div");
+  function drawQueries() {
+    const all = queries();
+    const more = document.createElement("button");
+    Object.assign(more, { type: "button", className: "quiet add", textContent: "+ Add a query to this plot" });
+    more.addEventListener("click", () => {
+      (draft.options.queries ??= []).push({ query: draft.query });
+      changed();
+      drawQueries();
+      queryList.querySelectorAll(".query")[all.length].querySelector("input").focus();
+    });
+    queryList.replaceChildren(...all.map((query, index) => queryBox(query, index, all.length > 1)), more);
+  }
+
+  function drawOptions() {
+    const heeded = new Set(form.types.find((type) => type.type === draft.type)?.options ?? []);
+    const groups = new Map();
+    for (const spec of form.options) {
+      if (!heeded.has(spec.name)) continue;
+      const element = control(spec, get(draft.options, spec.name), (value) => option(spec.name, value));
+      const field = labelled(spec, element);
+      field.dataset.field = `options.${spec.name}`;
+      if (!groups.has(spec.group)) groups.set(spec.group, []);
+      groups.get(spec.group).push(field);
+    }
+    optionList.replaceChildren(...[...groups].map(([name, fields]) => {
+      const grid = document.createElement("div");
+      grid.className = "fields";
+      grid.append(...fields);
+      return section(name, grid);
+    }));
+  }
+
+  const titleField = { name: "title", label: "Title", kind: "text", empty: "" };
+  const titleBox = labelled(titleField, control(titleField, draft.title, (value) => { autoTitle = false; draft.title = value ?? ""; changed(); }));
+  const title = titleBox.querySelector("input");
+  drawQueries();
+  drawOptions();
+  body.append(section("Type", typePicker()), titleBox, section("What it shows", queryList), optionList);
+
+  // -- what the server says of it -------------------------------------------------------------------------------
+  const problems = () => {
+    const map = state.draft_problems, wrong = map instanceof Map ? map : new Map(Object.entries(map));
+    let placed = false;
+    for (const field of aside.querySelectorAll("[data-field]")) {
+      const key = [...wrong.keys()].find((path) => path === field.dataset.field || path.startsWith(`${field.dataset.field}.`));
+      tell(field, key && wrong.get(key));
+      placed ||= Boolean(key);
+    }
+    const rest = !placed && wrong.size ? [...wrong.values()][0] : "";
+    note.textContent = rest ? `${rest[0].toUpperCase()}${rest.slice(1)}.` : "";
+    store.disabled = wrong.size > 0;
+  };
+  state.properties.draft_problems.change.connect(problems);
+
+  /** Somebody else saved: it matters only where it was this panel. */
+  const followed = async () => {
+    if (isNew || frames.version <= baseVersion) return;
+    const dashboard = await call("GET", `/dashboards/${frames.boot.dashboardId}`).catch(() => null);
+    if (!dashboard || !aside.isConnected) return;
+    const panel = dashboard.panels.find((one) => one.id === panelId);
+    if (!panel) return toast("Somebody else deleted this panel.", { tone: "bad", action: ["Close", () => end()], seconds: 30 });
+    const { position: _one, ...theirs } = panel, { position: _two, ...mine } = base.panel;
+    if (same(theirs, mine)) { baseVersion = dashboard.version; return; }
+  };
+  frames.addEventListener("version", followed);
+
+  // -- ending ---------------------------------------------------------------------------------------------------
+  function end() {
+    clearTimeout(timer);
+    state.properties.draft_problems.change.disconnect(problems);
+    frames.removeEventListener("version", followed);
+    document.removeEventListener("keydown", keyed);
+    aside.remove();
+    document.body.classList.remove("with-editor");
+    frames.panel(panelId)?.classList.remove("edited");
+    if (focused?.isConnected) focused.focus();
+    closed();
+  }
+
+  const dirty = () => isNew || !same(draft, before);
+
+  /** Close without saving; what was changed can be taken up again. */
+  function close(quietly = false) {
+    const left = copy(draft), wasDirty = dirty() && !same(draft, before);
+    end();
+    dropDraft();
+    if (wasDirty && !quietly) {
+      toast("Changes of the panel were dropped", { seconds: 8, action: ["Edit again", () => again(left)] });
+    }
+    return true;
+  }
+
+  const again = (left) => {
+    import("./mode.js").then(({ resume }) => resume(frames, left, base));
+  };
+
+  async function save() {
+    if (store.disabled) return;
+    clearTimeout(timer);
+    send();
+    const body = wire(draft, false), was = before, left = copy(draft), version = isNew ? null : baseVersion;
+    end();
+    const { position, ...change } = body;
+    const done = await savesOf(frames).send({
+      what: "The panel", method: isNew ? "POST" : "PUT",
+      path: isNew ? `/dashboards/${frames.boot.dashboardId}/panels` : `/panels/${panelId}`,
+      body: isNew ? body : change, version,
+      back: dropDraft, again: () => again(left),
+    });
+    if (!done) return;
+    // The stored panel takes the draft's place once the page has it: else the old one would show for a moment.
+    savesOf(frames).shown().then(dropDraft);
+    if (isNew) toast("Panel added");
+    else {
+      undoable("Panel saved", async () => {
+        const { position: _, ...old } = wire(was, false);
+        await savesOf(frames).send({ what: "The panel", method: "PUT", path: `/panels/${panelId}`, body: old });
+      });
+    }
+  }
+
+  const keyed = (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
+      event.preventDefault();
+      save();
+    } else if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open], .menu:not([hidden])")) {
+      event.preventDefault();
+      close();
+    }
+  };
+  document.addEventListener("keydown", keyed);
+  shut.addEventListener("click", () => close());
+  cancel.addEventListener("click", () => close());
+  store.addEventListener("click", save);
+
+  document.body.append(aside);
+  document.body.classList.add("with-editor");
+  if (isNew) send();
+  const show = () => {
+    const panel = frames.panel(panelId);
+    panel?.classList.add("edited");
+    panel?.scrollIntoView({ block: "nearest" });
+  };
+  show();
+  if (isNew) frames.addEventListener("cards", () => setTimeout(show), { once: true });
+  (isNew ? queryList.querySelector("input") : title).focus({ preventScroll: true });
+  return { panelId, save, close };
+}
