@@ -260,7 +260,7 @@ class Board:
             moment = now_ms()
             start, end = self.shown.resolve(moment)
             queries = self._plan(records, start, end)
-            windows = await self._ask(moment, start, end, [query for panel_id in changed for query in queries[panel_id]])
+            windows = await self._ask(start, end, [query for panel_id in changed for query in queries[panel_id]])
             self._records, self._errors, self._queries = records, errors, queries
             with self._drawing():
                 for panel_id in [panel_id for panel_id in self.panels if panel_id not in records]:
@@ -307,17 +307,13 @@ class Board:
     def _distinct(self) -> list[LiveQuery]:
         return list(dict.fromkeys(query for queries in self._queries.values() for query in queries))
 
-    async def _read(
-        self, moment: int, *, fresh: bool = False, only: Collection[str] | None = None
-    ) -> Mapping[LiveQuery, Window]:
+    async def _read(self, moment: int, *, fresh: bool = False, only: Collection[str] | None = None) -> Mapping[LiveQuery, Window]:
         """What all panels show at `moment`, or `only` these."""
         start, end = self.shown.resolve(moment)
         asked = [query for panel_id, queries in self._queries.items() if only is None or panel_id in only for query in queries]
-        return await self._ask(moment, start, end, asked, fresh=fresh)
+        return await self._ask(start, end, asked, fresh=fresh)
 
-    async def _ask(
-        self, moment: int, start: int, end: int, queries: list[LiveQuery], *, fresh: bool = False
-    ) -> Mapping[LiveQuery, Window]:
+    async def _ask(self, start: int, end: int, queries: list[LiveQuery], *, fresh: bool = False) -> Mapping[LiveQuery, Window]:
         queries = list(dict.fromkeys(queries))
         if self.shown.live:
             return await self.hub.windows(queries, fresh=fresh)

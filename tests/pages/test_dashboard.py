@@ -25,7 +25,7 @@ _INK = """(id) => { let ink = 0; const walk = (root) => { for (const el of root.
     for (let i = 3; i < d.length; i += 4) if (d[i]) ink++; }
   if (el.shadowRoot) walk(el.shadowRoot); } };
   walk(document.querySelector(`[data-panel-id="${id}"]`)); return ink; }"""
-_TIMES = "(id) => Array.from(dashapp.board.plot(id).renderers[0].data_source.data.t)"
+_TIMES = "(id) => Array.from(dashapp.frames.plot(id).renderers[0].data_source.data.t)"
 
 
 def frame(page: Page, panel: dict[str, Any]) -> Any:
@@ -152,15 +152,15 @@ async def test_a_new_sample_appears_without_a_new_canvas_and_the_axis_slides(sig
     assert marked >= 2
     root = line["id"]
     before = await page.evaluate(_TIMES, root)
-    start = await page.evaluate("(id) => dashapp.board.plot(id).x_range.start", root)
+    start = await page.evaluate("(id) => dashapp.frames.plot(id).x_range.start", root)
     site.post([{"name": "demo.stream", "tags": {"host": "a"}, "value": 77.0}])
     await expect(frame(page, number).locator(".headline")).to_have_text("77%")
     await expect(frame(page, line).locator(".legend tbody tr td").nth(1)).to_have_text("77%")
     await page.wait_for_function(
-        "([id, last]) => Array.from(dashapp.board.plot(id).renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]]
+        "([id, last]) => Array.from(dashapp.frames.plot(id).renderers[0].data_source.data.v0).includes(77)", arg=[root, before[-1]]
     )
     assert await page.evaluate(_COUNT) == [marked, marked]
-    assert await page.evaluate("(id) => dashapp.board.plot(id).x_range.start", root) > start
+    assert await page.evaluate("(id) => dashapp.frames.plot(id).x_range.start", root) > start
 
 
 async def test_late_and_corrected_samples_reach_an_open_page(signed_in: BrowserContext, site: Site) -> None:
@@ -190,7 +190,7 @@ async def test_ranges_and_refresh_live_in_the_link(signed_in: BrowserContext, si
     await page.locator('[data-picker="range"] button').click()
     await page.locator('[data-picker="range"] li', has_text="Last 15 minutes").click()
     await page.wait_for_function(
-        "(id) => { const r = dashapp.board.plot(id).x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
+        "(id) => { const r = dashapp.frames.plot(id).x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
     )
     await page.locator('[data-picker="refresh"] button').press("Enter")
     await page.keyboard.press("Home")
@@ -320,7 +320,7 @@ async def test_a_legend_hides_and_isolates_series(signed_in: BrowserContext, sit
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
     root = line["id"]
     rows = frame(page, line).locator(".legend tbody tr")
-    visible = f"dashapp.board.plot({root!r}).renderers.map((one) => one.visible)"
+    visible = f"dashapp.frames.plot({root!r}).renderers.map((one) => one.visible)"
     await rows.nth(1).click()
     assert await page.evaluate(visible) == [True, False, True]
     await rows.nth(1).click()
