@@ -121,7 +121,9 @@ async def test_the_websocket_asks_for_origin_sign_in_permission_and_a_live_sessi
 
 async def test_a_page_comes_back_by_itself_when_the_server_forgot_it(signed_in: BrowserContext, site: Site, board: str) -> None:
     page = await open_dashboard(signed_in, f"{site.url}/d/{board}?from=now-6h&refresh=1s")
-    await page.evaluate("window.before = true; dashapp.state.document.event_manager.send_event({event_name: 'connection_lost'})")
+    await page.evaluate(
+        "window.before = true; dashapp.frames.state.document.event_manager.send_event({event_name: 'connection_lost'})"
+    )
     await page.wait_for_function("window.before === undefined && performance.getEntriesByName('dashapp-ready').length > 0")
     assert "from=now-6h" in page.url
 
