@@ -265,8 +265,12 @@ def _sources(part: Part, rolled_up: Mapping[str, int]) -> list[tuple[Level, Lite
     return [source for source in sources if source[2] < source[3]]
 
 
-_VIEWS: dict[str, LiteralString] = {"metrics_1min": "metrics_1min", "metrics_1hour": "metrics_1hour"}
-_TABLES: dict[str, LiteralString] = {"metrics_1min": "rollup_1min", "metrics_1hour": "rollup_1hour"}
+#: By view: the table of its rows up to the watermark.
+_TABLES: dict[LiteralString, LiteralString] = {
+    "metrics_1min": "rollup_1min", "metrics_1hour": "rollup_1hour",
+    "increase_1min": "rollup_increase_1min", "increase_1hour": "rollup_increase_1hour",
+}  # fmt: skip
+_VIEWS: dict[str, LiteralString] = {view: view for view in _TABLES}
 
 #: At most nine parts: raw, minutes, hours, minutes, raw, and as much before them of what they are compared with, sharing one.
 #: A watermark parts two of them once more.

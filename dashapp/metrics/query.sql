@@ -55,14 +55,14 @@ FROM {relation}
 WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: step_increase_1min
-SELECT series_id, at, date_bin(%(step)s::interval, at, timestamptz 'epoch'), increase, first, last
-FROM increase_1min
-WHERE series_id = ANY(%(ids)s) AND at >= %(from{n})s AND at < %(to{n})s
+SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), increase, first, last
+FROM {relation}
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: step_increase_1hour
-SELECT series_id, at, date_bin(%(step)s::interval, at, timestamptz 'epoch'), increase, first, last
-FROM increase_1hour
-WHERE series_id = ANY(%(ids)s) AND at >= %(from{n})s AND at < %(to{n})s
+SELECT series_id, bucket, date_bin(%(step)s::interval, bucket, timestamptz 'epoch'), increase, first, last
+FROM {relation}
+WHERE series_id = ANY(%(ids)s) AND bucket >= %(from{n})s AND bucket < %(to{n})s
 
 -- name: stepped
 -- Each series' function by bucket, as a part of which every series is one sample. What lies before the start only says

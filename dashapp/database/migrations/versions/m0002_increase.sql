@@ -28,9 +28,10 @@ CREATE TABLE rollup_increase_1hour (LIKE rollup_increase_1min, PRIMARY KEY (seri
 CREATE INDEX rollup_increase_1hour_bucket_idx ON rollup_increase_1hour USING brin (bucket)
     WITH (pages_per_range = 16, autosummarize = on);
 
--- Below the watermark the rollup; from it on the finer rows as they are, because rows of any width add up.
+-- Below the watermark the rollup; from it on the finer rows as they are, because rows of any width add up:
+-- there `bucket` is the moment of a sample.
 CREATE VIEW increase_1min AS
-SELECT bucket AS at, series_id, increase, first, last
+SELECT bucket, series_id, increase, first, last
 FROM rollup_increase_1min
 WHERE bucket < (SELECT watermark FROM rollup_watermarks WHERE level = '1min')
 UNION ALL
@@ -39,12 +40,12 @@ FROM metrics_raw
 WHERE time >= (SELECT watermark FROM rollup_watermarks WHERE level = '1min');
 
 CREATE VIEW increase_1hour AS
-SELECT bucket AS at, series_id, increase, first, last
+SELECT bucket, series_id, increase, first, last
 FROM rollup_increase_1hour
 WHERE bucket < (SELECT watermark FROM rollup_watermarks WHERE level = '1hour')
 UNION ALL
-SELECT at, series_id, increase, first, last
+SELECT bucket, series_id, increase, first, last
 FROM increase_1min
-WHERE at >= (SELECT watermark FROM rollup_watermarks WHERE level = '1hour');
+WHERE bucket >= (SELECT watermark FROM rollup_watermarks WHERE level = '1hour');
 
 UPDATE metrics SET type = 'counter' WHERE type IS NULL AND name ~ '_(total|sum|count|bucket)$';
