@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
@@ -23,6 +24,7 @@ def doctor(data_dir: DataDir = None) -> None:
     from dashapp.contract.durations import humanize_ms
     from dashapp.contract.timerange import from_ms
     from dashapp.database import migrate
+    from dashapp.database.pooler import shares_sessions
     from dashapp.metrics.clock import system_clock
     from dashapp.settings import Settings, load
 
@@ -42,8 +44,19 @@ def doctor(data_dir: DataDir = None) -> None:
     typer.echo(f"  schema            {revision or 'empty'}{behind}")
     if revision != migrate.head():
         raise typer.Exit(1)
-    tier, version, status = with_database(settings, lambda database: _storage(database, settings))
-    typer.echo(f"  version           {version}\n  storage tier      {tier}")
+    if shares_sessions(url):
+        typer.echo(
+            "  pooler            a transaction pooler: dashapp works, but notices between processes don't arrive and pages of other\n"
+            "                    processes learn of late samples within 10 s; give DASHAPP_DATABASE_URL PostgreSQL's own port"
+        )
+    if misfit := migrate.check(url):
+        typer.echo(f"  problem           {misfit}")
+        raise typer.Exit(1)
+    storage = with_database(settings, lambda database: _storage(database, settings))
+    status = storage.status
+    typer.echo(f"  version           {storage.version}\n  storage tier      {storage.tier}")
+    if storage.extension:
+        typer.echo(f"  TimescaleDB       {storage.extension}, licence {storage.licence}")
     now = system_clock()
     for level, watermark in status.watermarks.items():
         typer.echo(f"  rollup {level:<10} up to {from_ms(watermark):%Y-%m-%d %H:%M} UTC")
@@ -52,8 +65,18 @@ def doctor(data_dir: DataDir = None) -> None:
         typer.echo("  storage job       has not run yet")
     else:
         typer.echo(f"  storage job       ran {humanize_ms(now - status.finished_at)} ago, took {status.seconds or 0:.2f} s")
-    if status.error:
-        typer.echo(f"  problem           {status.error}")
+    for policy in status.policies:
+        name = f"{policy.kind} {policy.relation}"
+        ran = "not yet" if policy.finished_at is None else f"{humanize_ms(now - policy.finished_at)} ago"
+        state = f"ran {ran}; {policy.runs} runs, {policy.failures} failed" if policy.scheduled else "off: kept forever"
+        typer.echo(f"  policy            {name:<24} {state}")
+    problems = [
+        status.error,
+        *(f"policy {policy.kind} {policy.relation}: {policy.error}" for policy in status.policies if policy.error),
+    ]
+    for problem in filter(None, problems):
+        typer.echo(f"  problem           {problem}")
+    if any(problems):
         raise typer.Exit(1)
 
 
@@ -72,10 +95,27 @@ def _shown(name: str, value: object) -> str:
     return str(value) if isinstance(value, Path) or value not in ("", None) else "(empty)"
 
 
-async def _storage(database: Database, settings: Settings) -> tuple[str, str, StorageStatus]:
+@dataclass(frozen=True)
+class _Storage:
+    version: str
+    tier: str
+    #: TimescaleDB's version and licence, None without it.
+    extension: str | None
+    licence: str | None
+    status: StorageStatus
+
+
+async def _storage(database: Database, settings: Settings) -> _Storage:
     from dashapp.metrics.rollups.jobs import StorageJobs
 
     async with database.connection() as connection:
-        cursor = await connection.execute("SELECT tier, current_setting('server_version') AS version FROM storage")
-        row = await cursor.fetchone() or {}
-    return str(row.get("tier")), str(row.get("version")), await StorageJobs(database, settings).status()
+        cursor = await connection.execute(
+            """
+            SELECT tier, current_setting('server_version') AS version, current_setting('timescaledb.license', true) AS licence,
+                (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS extension
+            FROM storage
+            """
+        )
+        row = cast(dict[str, Any], await cursor.fetchone())
+    status = await StorageJobs(database, settings).status()
+    return _Storage(row["version"], row["tier"], row["extension"], row["licence"], status)

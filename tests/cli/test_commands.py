@@ -14,6 +14,7 @@ from dashapp.accounts.accounts import Accounts
 from dashapp.database.migrate import head
 from dashapp.database.pool import Database
 from tests.running import Dashapp, Running
+from tests.timescale import Timescale
 
 
 def _run(*arguments: str, url: str, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -35,6 +36,16 @@ def test_doctor_names_the_tier_and_masks_secrets(database_url: str) -> None:
     assert "s3cret" not in said
     assert "hunter22" not in said
     assert re.search(r"DASHAPP_SECRET_KEY +\(set\)", said)
+
+
+def test_doctor_shows_timescaledbs_licence_and_policies(timescale: Timescale) -> None:
+    timescale.empty()
+    code, said = _run("doctor", url=timescale.url)
+    assert code == 0, said
+    assert re.search(r"storage tier +timescaledb", said)
+    assert re.search(r"TimescaleDB +2\.23\S*, licence timescale", said)
+    assert len(re.findall(r"policy +(?:columnstore|refresh|retention) metrics_\w+ +ran not yet; 0 runs, 0 failed", said)) == 6
+    assert "a transaction pooler" in said
 
 
 def test_an_account_and_a_token_made_on_the_command_line_work(database_url: str, tmp_path: object) -> None:

@@ -16,6 +16,7 @@ from dashapp.metrics.changes import generations
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.rollups import refresh
 from dashapp.metrics.rollups.jobs import StorageJobs
+from dashapp.metrics.rollups.partitions import partitions_of
 from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
 from tests.metrics.model import Model, assert_frame
 
@@ -241,3 +242,39 @@ async def test_partitions_are_made_ahead(store: Store) -> None:
     await store.jobs.tick()
     parts = await store.rows("SELECT relid::regclass::text AS name FROM pg_partition_tree('metrics_raw') WHERE isleaf")
     assert len(parts) == 4
+
+
+@postgres_only  # partitions are made by the job there only
+async def test_after_a_day_without_dashapp_the_job_makes_up_for_everything_in_bounded_steps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "DIRTY_HOURS_A_STEP", 10)
+    await store.jobs.tick()
+    # Written in the last moments before it ended; then a day and a half of nothing, in which partitions run out.
+    now = store.clock.now_ms
+    model = Model()
+    points = [
+        Point(name="m", value=float(number), tags={"host": "ab"[number % 2]}, timestamp=now - number * 45 * MINUTE)
+        for number in range(60)
+    ]
+    model.write(points)
+    await store.ingest.write(points)
+    await store.jobs.lease.release()
+    store.clock.now_ms = now = now + 36 * HOUR
+    # Two processes come back at once; agents send what they kept.
+    late = [Point(name="m", value=1.0, tags={"host": "a"}, timestamp=now - number * 20 * MINUTE) for number in range(3, 100)]
+    other = StorageJobs(store.database, store.settings, clock=store.clock)
+    await store.ingest.write(late)
+    model.write(late)
+    led = await asyncio.gather(store.jobs.tick(), other.tick())
+    assert sorted(led) == [False, True]
+    status = await store.jobs.status()
+    assert (status.error, status.dirty) == (None, 0)
+    assert now - 4 * MINUTE < status.watermarks["1min"] <= now - 2 * MINUTE
+    ahead = {(now // DAY + number) * DAY for number in range(3)}
+    async with store.database.connection() as connection:
+        standing = {part.lower_ms for part in await partitions_of(connection, ["metrics_raw"])}
+    assert ahead <= standing
+    for step in (1000, MINUTE, HOUR, DAY):
+        frame = await store.ask("m", now - 4 * DAY, now, step=step, aggregation="sum", group_by=["host"])
+        assert_frame(frame, model, "sum", now - 4 * DAY, now, ("host",))
