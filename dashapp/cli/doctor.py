@@ -46,8 +46,8 @@ def doctor(data_dir: DataDir = None) -> None:
         raise typer.Exit(1)
     if shares_sessions(url):
         typer.echo(
-            "  pooler            a transaction pooler: dashapp works, but notices between processes don't arrive and pages of other\n"
-            "                    processes learn of late samples within 10 s; give DASHAPP_DATABASE_URL PostgreSQL's own port"
+            "  pooler            a transaction pooler: dashapp works, but notices between processes don't arrive;\n"
+            "                    give DASHAPP_DATABASE_URL PostgreSQL's own port"
         )
     if misfit := migrate.check(url):
         typer.echo(f"  problem           {misfit}")
