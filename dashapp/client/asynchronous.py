@@ -38,6 +38,9 @@ def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[s
     if last is not None and (start is not None or end is not None):
         raise ValidationFailed("last: a range is either `last` or `start` and `end`, not both.")
 
+    if end is not None and start is None:
+        raise ValidationFailed("start: a range with an end needs a start.")
+
     def text(moment: Moment) -> str:
         return from_ms(to_ms(moment)).isoformat() if isinstance(moment, datetime) else moment
 

@@ -112,6 +112,8 @@ def test_the_servers_errors_are_the_family(client: Client, server: Dashapp) -> N
         client.query("no spaces")
     with pytest.raises(ValidationFailed, match="either"):
         client.query("x", last="1h", start="now-2h")
+    with pytest.raises(ValidationFailed, match="needs a start"):
+        client.query("x", end="now-2h")
     with pytest.raises(NotFound):
         client.definition("00000000-0000-0000-0000-000000000000")
     with dashapp.connect(server.url, "dashapp_wrong") as stranger, pytest.raises(Unauthorized):
@@ -136,6 +138,15 @@ async def test_the_same_in_an_event_loop(data_dir: Path, client: Client) -> None
         assert (await other.query("async.x")).iloc[-1].item() == 1
         assert [metric.name for metric in await other.metrics("async")] == ["async.x"]
     assert client.me().role == "admin", "a sync client works within a loop, as in a notebook"
+
+
+def test_a_rule_is_tried_on_history(client: Client) -> None:
+    index = _moments(120)
+    client.push(pd.DataFrame({"heat": [95.0] * 60 + [10.0] * 60}, index=index))
+    rule = {"name": "hot", "query": "heat", "condition": "gt", "threshold": 90, "duration": "1 minute"}
+    tried = client.alerts.backtest(rule, start=index[0].to_pydatetime(), end=index[-1].to_pydatetime())
+    assert tried["fired"] == 1
+    assert client.alerts.list() == []
 
 
 def test_dashboards_from_code(client: Client) -> None:
