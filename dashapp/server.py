@@ -21,6 +21,7 @@ from dashapp import __version__
 from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.limits import Limits
 from dashapp.accounts.users import Users
+from dashapp.alerts.active import ActiveAlerts
 from dashapp.alerts.evaluator import Evaluator
 from dashapp.alerts.events import History
 from dashapp.alerts.rules import Rules
@@ -60,14 +61,15 @@ def make_services(settings: Settings, database: Database) -> Services:
     reader, notices = Reader(database, settings), Notices(database.url)
     store = open_store(settings.cache_url.get_secret_value(), database)
     accounts = Accounts(database, idle=settings.session_idle, lifetime=settings.session_lifetime)
-    ticks, sender = Ticks(database, settings), Sender(database, reader, settings)
+    ingest, ticks, sender = Ingest(database, settings), Ticks(database, settings), Sender(database, reader, settings)
+    evaluator = Evaluator(database, reader, ticks, told=sender.wake)
     return Services(
         settings=settings, database=database, notices=notices,
         accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
-        ingest=Ingest(database, settings), catalog=Catalog(database), reader=reader,
+        ingest=ingest, catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
         rules=Rules(database, reader, ticks), silences=Silences(database), history=History(database),
-        evaluator=Evaluator(database, reader, ticks, told=sender.wake), sender=sender,
+        evaluator=evaluator, sender=sender, active_alerts=ActiveAlerts(database, ingest, evaluator),
     )  # fmt: skip
 
 
@@ -85,6 +87,7 @@ async def running(services: Services) -> AsyncIterator[Services]:
     async def alert_pass() -> None:
         try:
             await services.evaluator.tick()
+            await services.active_alerts.look(await services.evaluator.ticks.newest())
         except Unavailable:
             log.warning("alert rules wait for the database")
         except Exception:

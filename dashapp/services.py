@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
     from dashapp.accounts.limits import Limits
     from dashapp.accounts.users import Users
+    from dashapp.alerts.active import ActiveAlerts
     from dashapp.alerts.evaluator import Evaluator
     from dashapp.alerts.events import History
     from dashapp.alerts.rules import Rules
@@ -45,3 +46,4 @@ class Services:
     history: History
     evaluator: Evaluator
     sender: Sender
+    active_alerts: ActiveAlerts

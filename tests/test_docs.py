@@ -18,6 +18,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.alias_generators import to_camel
 
 import dashapp.cli.app
+from dashapp.alerts.evaluator import Figures
+from dashapp.alerts.sender import Sent
 from dashapp.api import figures
 from dashapp.contract.dashboards import (
     Calculation,
@@ -199,7 +201,10 @@ def test_every_root_endpoint_is_documented() -> None:
 def test_every_figure_of_metrics_is_documented() -> None:
     cached = SimpleNamespace(hits=0, misses=0)
     ingest = SimpleNamespace(samples_written=0, waiting=0, left_out={})
-    services: Any = SimpleNamespace(hub=SimpleNamespace(viewers=0, windows_held=0), cached=cached, ingest=ingest)
+    services: Any = SimpleNamespace(
+        hub=SimpleNamespace(viewers=0, windows_held=0), cached=cached, ingest=ingest, evaluator=SimpleNamespace(figures=Figures()),
+        sender=SimpleNamespace(figures=Sent()), active_alerts=SimpleNamespace(now=[]),
+    )  # fmt: skip
     named = {metric.name for metric in figures.registry(services, lambda: 0).collect()}
     documented = {name.removesuffix("_total") for name in rows(section(text("docs/operations.md"), "Health"))}
     assert named - documented == set()

@@ -35,6 +35,25 @@ class _Figures:
         for labels, count in sorted(ingest.left_out.items()):
             left_out.add_metric(labels, count)
         yield left_out
+        yield from self._alerts()
+
+    def _alerts(self) -> Iterator[Metric]:
+        judging, sent = self._services.evaluator.figures, self._services.sender.figures
+        yield GaugeMetricFamily("dashapp_alert_leading", "Whether this process judges alert rules.", value=judging.leading)
+        yield GaugeMetricFamily("dashapp_alert_rules", "Rules judged at the last tick.", value=judging.rules)
+        yield GaugeMetricFamily("dashapp_alert_rules_failing", "Rules that couldn't be judged then.", value=judging.failing)
+        yield GaugeMetricFamily("dashapp_alert_pass_seconds", "How long the last pass over the rules took.", value=judging.seconds)
+        yield GaugeMetricFamily(
+            "dashapp_alert_last_tick_seconds", "The last tick judged, Unix time.", value=judging.last_tick / 1000
+        )
+        yield CounterMetricFamily("dashapp_alert_ticks", "Ticks judged.", value=judging.ticks)
+        yield CounterMetricFamily("dashapp_alert_ticks_late", "Ticks judged only after the next had come.", value=judging.late)
+        yield CounterMetricFamily("dashapp_notifications_delivered", "Notifications delivered.", value=sent.delivered)
+        yield CounterMetricFamily("dashapp_notifications_failed", "Attempts to notify that failed.", value=sent.failed)
+        alerts = GaugeMetricFamily("ALERTS", "Instances of alert rules by state.", labels=["rule", "severity", "state"])
+        for one in self._services.active_alerts.now:
+            alerts.add_metric([one.rule, one.severity, one.state], one.instances)
+        yield alerts
 
 
 def registry(services: Services, sessions: Callable[[], int]) -> CollectorRegistry:

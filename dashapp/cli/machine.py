@@ -19,6 +19,7 @@ import typer
 
 from dashapp import __version__
 from dashapp.agent.catalog import CATALOG
+from dashapp.alerts.ready import load_ready
 from dashapp.cli.ending import run, terminable
 from dashapp.client import local as local_tools
 from dashapp.dashboards.files import load_examples
@@ -112,6 +113,7 @@ class Machine:
         admin = await services.accounts.ensure_admin(self.settings.admin_email, password)
         await services.catalog.describe(CATALOG)
         created = await load_examples(services.dashboards, admin.id, examples_dir())
+        await load_ready(services.rules, admin.id, examples_dir() / "alerts")
         dashboards, _ = await services.dashboards.list_for(admin.id, is_admin=True, page=1, page_size=200)
         self._home = next((f"/d/{dashboard.id}" for dashboard in dashboards if dashboard.name == _HOME), "/")
         if created and self._with_agent:

@@ -165,7 +165,8 @@ class RuleDefinition(StorableModel):
 
     @property
     def selection(self) -> Selection:
-        return Selection(query=self.query, aggregation=self.aggregation, tags=self.tags, group_by=self.group_by)
+        """What it asks for."""
+        return Selection.model_validate({name: getattr(self, name) for name in Selection.model_fields})
 
     def sentence(self) -> str:
         """The condition for people: ``avg of cpu.usage > 90 for 5 minutes``."""

@@ -26,6 +26,9 @@ _SQL = sql.load("dashapp.metrics", "latest.sql")
 #: From this bucket width on minutes are read instead of samples.
 _BY_MINUTE_FROM = 10 * MINUTE
 
+#: So few selections of a metric each look their series up in the index.
+_FEW = 50
+
 
 @dataclass(frozen=True)
 class Buckets:
@@ -61,6 +64,27 @@ def tags_of(selection: Selection, labels: str) -> dict[str, str]:
     return dict(_pairs(tuple(selection.group_by), labels))
 
 
+def _ways(selections: Sequence[Selection]) -> tuple[list[str | None], list[str | None]]:
+    """By selection: the tag by whose value its series are found, where many selections ask for the metric; else None."""
+    by_metric: dict[str, list[Selection]] = {}
+    for selection in selections:
+        if selection.tags:
+            by_metric.setdefault(selection.query, []).append(selection)
+    values: dict[tuple[str, str], set[str]] = {}
+    for name, asking in by_metric.items():
+        if len(asking) > _FEW:
+            for selection in asking:
+                for key, value in selection.tags.items():
+                    values.setdefault((name, key), set()).add(value)
+    keys = [
+        max(selection.tags, key=lambda key: len(values[selection.query, key]))
+        if selection.tags and len(by_metric[selection.query]) > _FEW
+        else None
+        for selection in selections
+    ]
+    return keys, [None if key is None else selection.tags[key] for key, selection in zip(keys, selections, strict=True)]
+
+
 async def buckets(
     connection: Connection, selections: Sequence[Selection], step_ms: int, start_ms: int, end_ms: int, *, newest: bool = False
 ) -> Buckets:
@@ -72,11 +96,13 @@ async def buckets(
     relation = _SQL["of_minutes" if step_ms >= _BY_MINUTE_FROM and step_ms % MINUTE == 0 else "of_raw"]
     chosen = _SQL["newest" if newest else "all"]
     statement = _SQL["buckets"].replace("{relation}", relation).replace("{chosen}", chosen)
+    by_keys, by_values = _ways(selections)
     values: dict[str, object] = {
         "numbers": np.arange(len(selections)),
         "names": [selection.query for selection in selections],
         "tags": [json.dumps(selection.tags) for selection in selections],
         "keys": [json.dumps(selection.group_by) for selection in selections],
+        "by_keys": by_keys, "by_values": by_values,
         "step": timedelta(milliseconds=step_ms), "from": from_ms(start_ms), "to": from_ms(end_ms),
     }  # fmt: skip
     await connection.execute("SELECT set_config('max_parallel_workers_per_gather', '0', true)")

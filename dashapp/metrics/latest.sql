@@ -2,15 +2,52 @@
 
 -- name: buckets
 -- One row of columns: of each group its selection's number and its labels as JSON, of each bucket its group (from 1) and sums.
-WITH member AS MATERIALIZED (
+-- Selections find their series in one of three ways: all of the metric's; by the index over tags, where few ask for a metric; and
+-- by one tag's value, where many do.
+WITH selection AS MATERIALIZED (
+    SELECT a.n, m.id AS metric_id, a.tags::jsonb AS tags, a.keys::jsonb AS keys, a.by_key, a.by_value
+    FROM unnest(%(numbers)s, %(names)s::text[], %(tags)s::text[], %(keys)s::text[], %(by_keys)s::text[], %(by_values)s::text[])
+        AS a (n, name, tags, keys, by_key, by_value)
+    JOIN metrics m ON m.name = a.name
+),
+-- One equality for the planner to hash, whatever it thinks of the parts.
+tagged AS MATERIALIZED (
+    SELECT series.id, series.tags, series.metric_id || chr(1) || tag.key || chr(1) || tag.value AS mark
+    FROM series
+    CROSS JOIN LATERAL jsonb_each_text(series.tags) AS tag
+    WHERE series.metric_id = ANY(ARRAY(SELECT DISTINCT metric_id FROM selection WHERE by_key IS NOT NULL))
+        AND tag.key = ANY(ARRAY(SELECT DISTINCT by_key FROM selection WHERE by_key IS NOT NULL))
+),
+matched AS (
+    SELECT selection.n, selection.keys, s.id, s.tags
+    FROM selection
+    JOIN series s ON s.metric_id = selection.metric_id
+    WHERE selection.tags = '{}'
+    UNION ALL
+    SELECT selection.n, selection.keys, s.id, s.tags
+    FROM selection
+    CROSS JOIN LATERAL (
+        SELECT id, tags FROM series WHERE series.tags @> selection.tags AND series.metric_id = selection.metric_id OFFSET 0
+    ) AS s
+    WHERE selection.tags <> '{}' AND selection.by_key IS NULL
+    UNION ALL
+    SELECT n, keys, id, tags
+    FROM (
+        SELECT selection.n, selection.keys, tagged.id, tagged.tags, selection.tags AS wanted
+        FROM selection
+        JOIN tagged ON tagged.mark = selection.metric_id || chr(1) || selection.by_key || chr(1) || selection.by_value
+        WHERE selection.by_key IS NOT NULL
+        OFFSET 0
+    ) AS near
+    WHERE tags @> wanted
+),
+member AS MATERIALIZED (
     SELECT dense_rank() OVER (ORDER BY n, labels) AS g, n, labels, id
     FROM (
-        SELECT selection.n, s.id, ARRAY(
-                SELECT s.tags ->> key FROM jsonb_array_elements_text(selection.keys::jsonb) WITH ORDINALITY AS k (key, o) ORDER BY o
-            ) AS labels
-        FROM unnest(%(numbers)s, %(names)s::text[], %(tags)s::text[], %(keys)s::text[]) AS selection (n, name, tags, keys)
-        JOIN metrics m ON m.name = selection.name
-        JOIN series s ON s.metric_id = m.id AND s.tags @> selection.tags::jsonb
+        SELECT matched.n, matched.id, CASE WHEN matched.keys = '[]' THEN '{}' ELSE ARRAY(
+                SELECT matched.tags ->> key FROM jsonb_array_elements_text(matched.keys) WITH ORDINALITY AS k (key, o) ORDER BY o
+            ) END AS labels
+        FROM matched
     ) AS labelled
 ),
 bucketed AS MATERIALIZED (
