@@ -90,7 +90,8 @@ async def _backtest(database: Database, ingest: Ingest, reader: Reader, ticks: T
     await ingest.partitions.ensure(sorted({int(ms) // DAY * DAY for ms in times.tolist()}))
     async with database.connection() as connection:
         await connection.execute(
-            "INSERT INTO metrics_raw SELECT t, (SELECT max(id) FROM series), v FROM unnest(%s::timestamptz[], %s::float8[]) AS x (t, v)",
+            "INSERT INTO metrics_raw SELECT t, (SELECT max(id) FROM series), v"
+            " FROM unnest(%s::timestamptz[], %s::float8[]) AS x (t, v)",
             (times.astype("datetime64[ms]"), 5 + 6 * np.sin(times / 3_600_000)),
         )
     rule = RuleDefinition(name="week", query="bench.week", condition="gt", threshold=10, duration=300_000)
