@@ -24,7 +24,7 @@ from dashapp.alerts.timeline import Moved, Track, advance, moves, nothing, track
 from dashapp.alerts.watched import Standing, Watched
 from dashapp.contract.alerts import MOST_INSTANCES, RuleDefinition
 from dashapp.contract.frames import Frame, Times, Values
-from dashapp.contract.metrics import MetricQuery, Selection
+from dashapp.contract.metrics import MetricQuery
 from dashapp.errors import DashappError
 from dashapp.metrics.clock import HOUR, SECOND, ceil_to, floor_to
 from dashapp.metrics.latest import Buckets, buckets, tags_of
@@ -171,8 +171,6 @@ def _split(rules: Sequence[RuleDefinition], selected: Selected, found: Buckets) 
 async def _by_reader(
     reader: Reader, rules: Sequence[RuleDefinition], step_ms: int, start: int, end: int
 ) -> list[History | DashappError]:
-    if "function" not in Selection.model_fields:
-        return [DashappError(f"{rule.function} can't be judged by this version of dashapp.") for rule in rules]
     selected = Selected.of(rules)
     frames = await reader.frames([MetricQuery.over(one, start, end, step=step_ms) for one in selected.selections])
     split = [frame if isinstance(frame, DashappError) else history_of(frame) for frame in frames]

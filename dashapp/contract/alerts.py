@@ -22,13 +22,12 @@ from pydantic import (
 
 from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import UNITS_MS, Step, parse_ms
-from dashapp.contract.metrics import Aggregation, MetricName, Selection, TagKey, Tags
+from dashapp.contract.metrics import Aggregation, Function, MetricName, Selection, TagKey, Tags
 from dashapp.contract.timerange import to_ms
 
 Condition = Literal["gt", "gte", "lt", "lte", "eq", "ne"]
 Severity = Literal["info", "warning", "critical"]
 NoData = Literal["keep", "ok", "alert"]
-Function = Literal["rate", "increase", "delta"]
 ChannelType = Literal["email", "webhook", "apprise"]
 #: What an instance is shown as. `nodata`: ok as far as it is known, but nothing is known just now.
 InstanceState = Literal["ok", "pending", "firing", "nodata"]

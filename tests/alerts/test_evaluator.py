@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from dashapp.contract.alerts import RuleUpdate
+from dashapp.contract.alerts import BacktestRequest, RuleDefinition, RuleUpdate
+from dashapp.contract.timerange import from_ms, to_ms
+from dashapp.errors import Unavailable
 from tests.alerts.conftest import HOUR, MINUTE, TICK, World
 
 
@@ -228,6 +230,51 @@ async def test_a_restart_loses_no_pending_time(world: World) -> None:
     await world.ticks_with(11)
     assert await world.state(rule) == "firing"
     assert world.now == began + TICK
+
+
+async def test_a_rate_is_judged_live_from_history_and_in_backtests(world: World) -> None:
+    rule = await world.rule(query="hits_total", function="rate", aggregation="sum", condition="gte", threshold=2.0)
+    start, total = world.now, 0.0
+    for number in range(-3, 60):
+        total += 30.0 if 10 <= number < 20 or number >= 40 else 10.0
+        await world.write(total, at=start + number * TICK, name="hits_total")
+    world.clock.now_ms = start + 5 * TICK
+    assert await world.evaluator.tick()
+    await world.tick(20)
+    live = await world.told(rule)
+    assert [status for status, _, _ in live] == ["firing", "resolved"]
+    world.clock.now_ms += 30 * TICK
+    assert await world.evaluator.tick()
+    assert [status for status, _, _ in await world.told(rule)] == ["firing", "resolved", "firing"]
+    request = BacktestRequest(rule=RuleDefinition(**rule.model_dump(include=set(RuleDefinition.model_fields))),
+                              start=from_ms(start), end=from_ms(world.now))  # fmt: skip
+    tested = await world.rules.backtest(request)
+    assert [to_ms(one.start) for one in tested.periods] == [
+        when for status, when, _ in await world.told(rule) if status == "firing"
+    ]
+
+
+async def test_the_database_away_amid_a_pass_loses_no_tick(world: World) -> None:
+    rule = await world.rule(duration="20s")
+    await world.ticks_with(11)
+    world.clock.now_ms += TICK
+    await world.write(11)
+    original = world.evaluator._judge
+
+    async def cut(tick: int, outcome: object) -> None:
+        await original(tick, outcome)  # type: ignore[arg-type]
+        await world.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        raise Unavailable
+
+    world.evaluator._judge = cut  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        await world.evaluator.tick()
+    world.evaluator._judge = original  # type: ignore[method-assign]
+    await world.ticks_with(11)
+    assert await world.state(rule) == "firing"
+    assert world.evaluator.figures.late == 1
 
 
 class TestSeveralProcesses:
