@@ -140,7 +140,9 @@ async function draw() {
   for (const item of items()) {
     const course = data[item.dataset.id];
     if (!course) continue;
-    const points = course.map(([x, y]) => `${(x * 280).toFixed(1)} ${(60 - y * 52).toFixed(1)}`);
+    // The newest bucket begins a little before now: the picture ends at its edge all the same.
+    const [end] = course.at(-1);
+    const points = course.map(([x, y]) => `${((x / (end || 1)) * 280).toFixed(1)} ${(60 - y * 52).toFixed(1)}`);
     const [fill, line] = item.querySelectorAll(".picture path");
     const path = `M${points.join("L")}`;
     line.setAttribute("d", path);

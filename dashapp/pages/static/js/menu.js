@@ -71,8 +71,9 @@ function open(frames, card, panel, button) {
   document.body.append(list);
   const control = dropdown(button, list, (entry) => runs.get(entry)(), "button", { bound: false, closed: () => { list.remove(); menu = null; } });
   menu = { button, close: control.close };
-  control.open();
+  // In its place before it takes the focus: the page would scroll to where it was.
   const { right, bottom } = button.getBoundingClientRect();
-  const top = Math.max(8, Math.min(bottom + 4, innerHeight - list.offsetHeight - 8));
-  Object.assign(list.style, { position: "fixed", top: `${top}px`, left: "auto", right: `${innerWidth - right}px` });
+  Object.assign(list.style, { position: "fixed", top: "8px", left: "auto", right: `${innerWidth - right}px` });
+  control.open();
+  list.style.top = `${Math.max(8, Math.min(bottom + 4, innerHeight - list.offsetHeight - 8))}px`;
 }
