@@ -26,7 +26,7 @@ from dashapp.pages.admission import Admission
 from dashapp.pages.assets import asset
 from dashapp.pages.board import Boards
 from dashapp.pages.sockets import keep_gate
-from dashapp.pages.templates import render
+from dashapp.pages.templates import in_html, render
 from dashapp.pages.view import DashboardView
 from dashapp.pages.visitor import theme_of, to_login, visitor
 from dashapp.pages.watch import Watch
@@ -159,8 +159,8 @@ async def _document(
         view=view,
         board=board,
         records=records,
-        boot=_in_html(orjson.dumps(boot)),
-        picture=_in_html(board.picture()),
+        boot=in_html(orjson.dumps(boot)),
+        picture=in_html(board.picture()),
         ranges=PICKER_RANGES,
         refreshes=PICKER_REFRESH,
         shown=shown,
@@ -168,8 +168,3 @@ async def _document(
         rows=max((record.position.y + record.position.h for record in records), default=0),
         kiosk=request.query_params.get("kiosk") == "1",
     )
-
-
-def _in_html(json: bytes) -> str:
-    """JSON as it may stand in a script element."""
-    return json.decode().replace("<", "\\u003c")

@@ -1,0 +1,158 @@
+"""``/alerts``: rules, history and silences. ``/alerts/new`` and ``/alerts/{id}``: one rule, and what it would have done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from dashapp.accounts.browser import same_origin
+from dashapp.accounts.permissions import Actor, allowed, require
+from dashapp.contract.alerts import (
+    BacktestRequest,
+    ChannelType,
+    Condition,
+    Function,
+    NoData,
+    Rule,
+    Severity,
+)
+from dashapp.contract.base import from_pydantic
+from dashapp.contract.metrics import Aggregation
+from dashapp.errors import DashappError, Forbidden, NotFound, Unauthorized
+from dashapp.pages.backtest import picture
+from dashapp.pages.templates import in_html, page
+from dashapp.pages.visitor import theme_cookie, theme_of, to_login, visitor
+
+if TYPE_CHECKING:
+    from dashapp.services import Services
+
+_CONDITIONS = {"gt": "above", "gte": "at or above", "lt": "below", "lte": "at or below", "eq": "equal to", "ne": "not equal to"}
+_NO_DATA = {"keep": "keep its state", "ok": "count as ok", "alert": "count as holding"}
+_CHANNELS = {"": "Nobody", "email": "E-mail", "webhook": "Webhook", "apprise": "Apprise (Slack, Teams, PagerDuty …)"}
+#: As a rule is made in one's head: a number that is high for a while.
+_FRESH: dict[str, Any] = {
+    "name": "", "query": "", "aggregation": "avg", "function": None, "tags": {}, "groupBy": [], "step": "10s", "condition": "gt",
+    "threshold": None, "duration": "5 minutes", "noData": "keep", "severity": "warning", "enabled": True, "notification": None,
+}  # fmt: skip
+_LONGEST_BODY = 100_000
+
+
+def _choices(values: tuple[str, ...], labels: dict[str, str] | None = None) -> list[dict[str, str]]:
+    return [{"value": value, "label": (labels or {}).get(value, value)} for value in values]
+
+
+def fields() -> list[dict[str, Any]]:
+    """The form of a rule: its controls in order, in groups. Names are those of the wire."""
+    return [
+        {"group": "Watch", "fields": [
+            {"name": "query", "kind": "metric", "label": "Metric"},
+            {"name": "tags", "kind": "tags", "label": "Only series with"},
+            {"name": "groupBy", "kind": "tagKeys", "label": "One alert for each"},
+            {"name": "aggregation", "kind": "choice", "label": "Samples become their", "default": "avg",
+             "choices": _choices(get_args(Aggregation))},
+            {"name": "function", "kind": "choice", "label": "Function", "default": "",
+             "choices": [{"value": "", "label": "none"}, *_choices(get_args(Function))],
+             "help": "For counters: rate is growth a second, increase is growth a step."},
+        ]},
+        {"group": "Fire when the value is", "fields": [
+            {"name": "condition", "kind": "choice", "label": "Condition", "choices": _choices(get_args(Condition), _CONDITIONS)},
+            {"name": "threshold", "kind": "number", "label": "Threshold", "empty": "a number"},
+            {"name": "duration", "kind": "text", "label": "For at least", "empty": "5 minutes",
+             "help": "Such as 5 minutes, 90s or 1 hour; 0s fires at once."},
+            {"name": "step", "kind": "text", "label": "Judged every", "empty": "10s",
+             "help": "Width of the bucket whose value is judged; wider than the distance between samples."},
+            {"name": "noData", "kind": "choice", "label": "Without samples", "default": "keep",
+             "choices": _choices(get_args(NoData), _NO_DATA)},
+        ]},
+        {"group": "Tell", "fields": [
+            {"name": "name", "kind": "text", "label": "Name", "empty": "What is wrong when it fires"},
+            {"name": "severity", "kind": "choice", "label": "Severity", "choices": _choices(get_args(Severity)), "default": "warning"},
+            {"name": "notification.type", "kind": "choice", "label": "By", "choices": _choices(("", *get_args(ChannelType)), _CHANNELS)},
+            {"name": "notification.target", "kind": "text", "label": "To", "empty": "name@example.org or https://…"},
+            {"name": "enabled", "kind": "switch", "label": "Enabled", "default": True},
+        ]},
+    ]  # fmt: skip
+
+
+def create_router(services: Services) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/alerts")
+    async def alerts(request: Request) -> Response:
+        user = await visitor(request, services)
+        if user is None:
+            return to_login(request)
+        actor = Actor(user)
+        require(actor, "alert.read")
+        boot = {"userId": str(user.id), "isAdmin": user.role == "admin", "mayCreate": allowed(actor, "alert.create")}
+        return page(
+            "alerts.html", theme=theme_cookie(request), user=user, may_create=boot["mayCreate"], boot=in_html(orjson.dumps(boot))
+        )
+
+    @router.get("/alerts/new")
+    async def fresh(request: Request) -> Response:
+        user = await visitor(request, services)
+        if user is None:
+            return to_login(request)
+        require(Actor(user), "alert.create")
+        return _rule_page(request, Actor(user), None)
+
+    @router.get("/alerts/{rule_id}")
+    async def one(request: Request, rule_id: str) -> Response:
+        user = await visitor(request, services)
+        if user is None:
+            return to_login(request)
+        require(Actor(user), "alert.read")
+        try:
+            rule = await services.rules.get(UUID(rule_id))
+        except (ValueError, NotFound):
+            raise NotFound("there is no such rule; the list of alerts shows what there is.") from None
+        return _rule_page(request, Actor(user), rule)
+
+    def _rule_page(request: Request, actor: Actor, rule: Rule | None) -> Response:
+        may_change = rule is None or allowed(actor, "alert.change", rule)
+        stored = rule.model_dump(mode="json", by_alias=True) if rule is not None else None
+        if stored is not None and stored["notification"] is not None and not may_change:
+            stored["notification"] = None  # targets carry secrets
+        boot = {"rule": stored, "fresh": _FRESH, "form": fields(), "mayChange": may_change}
+        return page(
+            "alert.html", theme=theme_cookie(request), user=actor.user, rule=rule, may_change=may_change,
+            boot=in_html(orjson.dumps(boot)),
+        )  # fmt: skip
+
+    @router.post("/alerts/preview")
+    async def preview(request: Request) -> Response:
+        """What a rule would have done, with the plot that shows it. Nothing is stored."""
+        try:
+            if not same_origin(request.headers, base_url=services.settings.base_url):
+                raise Forbidden("this may only be asked by dashapp's own pages.")
+            user = await visitor(request, services)
+            if user is None:
+                raise Unauthorized()
+            require(Actor(user), "alert.read")
+            asked = await _asked(request)
+            answer = await services.backtests.run(asked)
+            body: dict[str, Any] = {"data": answer.wire() | {"picture": picture(asked.rule, answer, theme_of(request))}}
+            return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
+        except DashappError as error:
+            failed = {"error": str(error), "code": error.code, "details": error.details}
+            return Response(orjson.dumps(failed), error.status, media_type="application/json")
+
+    return router
+
+
+async def _asked(request: Request) -> BacktestRequest:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LONGEST_BODY:
+            break
+    try:
+        return BacktestRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise from_pydantic(error) from None
