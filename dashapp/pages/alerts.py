@@ -71,8 +71,10 @@ def fields() -> list[dict[str, Any]]:
         ]},
         {"group": "Tell", "fields": [
             {"name": "name", "kind": "text", "label": "Name", "empty": "What is wrong when it fires"},
-            {"name": "severity", "kind": "choice", "label": "Severity", "choices": _choices(get_args(Severity)), "default": "warning"},
-            {"name": "notification.type", "kind": "choice", "label": "By", "choices": _choices(("", *get_args(ChannelType)), _CHANNELS)},
+            {"name": "severity", "kind": "choice", "label": "Severity", "default": "warning",
+             "choices": _choices(get_args(Severity))},
+            {"name": "notification.type", "kind": "choice", "label": "By",
+             "choices": _choices(("", *get_args(ChannelType)), _CHANNELS)},
             {"name": "notification.target", "kind": "text", "label": "To", "empty": "name@example.org or https://…"},
             {"name": "enabled", "kind": "switch", "label": "Enabled", "default": True},
         ]},

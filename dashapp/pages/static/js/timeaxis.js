@@ -1,17 +1,49 @@
-// Time axes in the browser's time zone. Bokeh writes UTC; dashapp's time axes are the only users of these two classes
-// on its pages, so that their ticks and labels are replaced here, before the first draw.
+// Time axes in the browser's time zone, or in UTC where the reader wants that. Bokeh writes UTC; dashapp's time axes are
+// the only users of these two classes on its pages, so that their ticks and labels are replaced here, before the first draw.
 
 const DAY = 86_400_000;
-const format = (options) => new Intl.DateTimeFormat(undefined, options);
-const clock = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const seconds = format({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const date = format({ day: "numeric", month: "short" });
-const moment = format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const ZONE = "dashapp-zone";
+const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const asked = new URLSearchParams(location.search).get("tz");
+let utc = (asked ?? localStorage.getItem(ZONE)) === "utc";
+let clock, seconds, date, moment, short;
 
-export const writeMoment = (ms) => moment.format(ms);
+function prepare() {
+  const format = (options) => new Intl.DateTimeFormat(undefined, utc ? { ...options, timeZone: "UTC" } : options);
+  clock = format(MINUTE);
+  seconds = format({ ...MINUTE, second: "2-digit" });
+  date = format({ day: "numeric", month: "short" });
+  moment = format({ day: "numeric", month: "short", ...MINUTE, second: "2-digit" });
+  short = format({ day: "numeric", month: "short", ...MINUTE });
+}
+prepare();
+
+export const zone = () => (utc ? "utc" : "local");
+
+/** Write times in `utc` or `local`; remembered in this browser. */
+export function setZone(name) {
+  utc = name === "utc";
+  localStorage.setItem(ZONE, name);
+  prepare();
+}
+
+export const writeMoment = (ms) => moment.format(ms) + (utc ? " UTC" : "");
 export const writeClock = (ms) => (Date.now() - ms < 12 * 3_600_000 ? clock : moment).format(ms);
+export const writeRange = (start, end) => {
+  const tail = utc ? " UTC" : "";
+  return `${short.format(start)} – ${date.format(start) === date.format(end) ? clock.format(end) : short.format(end)}${tail}`;
+};
 
-const offset = (ms) => -new Date(ms).getTimezoneOffset() * 60_000;
+const offset = (ms) => (utc ? 0 : -new Date(ms).getTimezoneOffset() * 60_000);
+
+/** A moment as it is typed, `2026-11-24 18:00:00`, and back to Unix ms (NaN where it is none). */
+export const writeField = (ms) => new Date(ms + offset(ms)).toISOString().slice(0, 19).replace("T", " ");
+export function readField(text) {
+  if (/[zZ]$|[+-]\d\d:?\d\d$/.test(text)) return Date.parse(text);
+  if (!/^\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?$/.test(text)) return NaN;
+  const whole = text.length === 10 ? `${text}T00:00` : text.replace(" ", "T");
+  return Date.parse(utc ? `${whole}Z` : whole);
+}
 
 /** Multiples of `interval` of the local clock in [low, high]. */
 export function localTicks(low, high, interval) {

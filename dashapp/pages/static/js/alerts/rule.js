@@ -150,8 +150,8 @@ async function judge() {
   const body = { rule: { ...definition(), name: rule.name || "preview", notification: null }, start: new Date(end - days * DAY_MS).toISOString(), end: new Date(end).toISOString() };
   try {
     const answer = await fetch("/alerts/preview", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal: mine.signal });
-    const found = await answer.json();
-    if (!answer.ok) throw new Failure(found.error.replace(/\.$/, ""), answer.status, found.details);
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Failure((found.error ?? `the server answered ${answer.status}`).replace(/\.$/, ""), answer.status, found.details);
     complain();
     await draw(found.data);
   } catch (error) {
