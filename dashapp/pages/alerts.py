@@ -138,7 +138,7 @@ def create_router(services: Services) -> APIRouter:
                 raise Unauthorized()
             require(Actor(user), "alert.read")
             asked = await _asked(request)
-            answer = await services.backtests.run(asked)
+            answer = await services.rules.backtest(asked)
             body: dict[str, Any] = {"data": answer.wire() | {"picture": picture(asked.rule, answer, theme_of(request))}}
             return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
         except DashappError as error:

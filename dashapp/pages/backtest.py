@@ -17,17 +17,18 @@ from dashapp.panels.line import LinePanel
 from dashapp.panels.palette import Theme
 from dashapp.panels.parts import Parts
 
-PLACE = "preview"
+#: The id of the frame that it is drawn into.
+PANEL = "preview"
 #: Bands that are drawn; more can't be told apart.
 _MOST_BANDS = 400
 
 
 def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> dict[str, Any]:
-    """As `Board.picture`, of one panel that stands in the element ``plot-preview``."""
+    """As `Board.picture`, of one panel, whose id is `PANEL`."""
     parts = Parts(theme)
     critical = rule.severity == "critical"
     panel = LinePanel(
-        [(rule.selection, None)], parts, PLACE, show_legend=False,
+        [(rule.selection, None)], parts, PANEL, title="What it would have done", show_legend=False,
         warning=None if critical else rule.threshold, critical=rule.threshold if critical else None,
     )  # fmt: skip
     start, end = to_ms(answer.start), to_ms(answer.end)
@@ -40,13 +41,8 @@ def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> dict[str, A
     panel.plot.center = [*panel.plot.center, *bands[:_MOST_BANDS]]
     cards = Cards(cards=[panel.card], range_ms=[float(start), float(end)])
     document = Document()
-    with document.models.freeze():
-        document.add_root(panel.plot)
-        document.add_root(cards)
-    return {
-        "board": 0, "at": 0, "patches": [], "document": document.to_json(deferred=False), "cards": cards.id,
-        "roots": {panel.plot.id: f"plot-{PLACE}"},
-    }  # fmt: skip
+    document.add_root(cards)
+    return {"board": 0, "at": 0, "patches": [], "cards": cards.id, "document": document.to_json(deferred=False)}
 
 
 def _frame(answer: Backtest, start: int, end: int) -> Frame:

@@ -44,7 +44,7 @@ async def test_a_rule_is_judged_before_it_is_saved(signed_in: BrowserContext, si
     await page.locator('[data-role="range"]').get_by_text("24 h").click()
     await expect(page.locator(".verdict")).to_contain_text("Would have fired 2 times")
     await expect(page.locator('[data-role="periods"] tbody tr')).to_have_count(2)
-    bands = "dashapp.board.plot('preview').center.filter((one) => one.type === 'BoxAnnotation').length"
+    bands = "dashapp.frames.plot('preview').center.filter((one) => one.type === 'BoxAnnotation').length"
     assert await page.evaluate(bands) >= 4  # pending and firing, twice
     # A change is judged at once.
     await page.get_by_label("Threshold").fill("95")
@@ -91,13 +91,13 @@ async def test_the_list_follows_and_filters_stay_in_the_link(signed_in: BrowserC
     await page.get_by_role("searchbox").fill("Silent")
     row = page.locator(f'tr[data-rule="{busy["id"]}"]')
     await expect(row.locator(".state").first).to_have_text("no data")
-    assert "q=Silent" in page.url
+    await expect(page).to_have_url(re.compile("q=Silent"))
     site.api.put(f"/api/v1/alerts/{busy['id']}", json={"name": "Silent too"})
     await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(row).to_contain_text("Silent too")
     await page.get_by_role("group", name="State").get_by_text("firing").click()
     await expect(page.locator("[data-list]")).to_contain_text("No rule fits these filters")
-    assert "state=firing" in page.url
+    await expect(page).to_have_url(re.compile("state=firing"))
     site.api.put(f"/api/v1/alerts/{busy['id']}", json={"name": "Silent"})
 
 

@@ -95,12 +95,12 @@ export function bindHover(frames) {
   }
 
   let frame = 0;
-  document.querySelector(".grid-stack").addEventListener("pointermove", (event) => {
+  document.querySelector("main").addEventListener("pointermove", (event) => {
     cancelAnimationFrame(frame);
     const panel = event.target.closest?.(".panel");
     const over = panel && event.target.closest(".plot-box") && ["line", "area"].includes(panel.dataset.panelType);
     if (!over || event.buttons) return hide();
     frame = requestAnimationFrame(() => show(panel, event));
   });
-  document.querySelector(".grid-stack").addEventListener("pointerleave", () => { cancelAnimationFrame(frame); hide(); });
+  document.querySelector("main").addEventListener("pointerleave", () => { cancelAnimationFrame(frame); hide(); });
 }

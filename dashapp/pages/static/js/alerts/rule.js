@@ -1,9 +1,10 @@
 // One rule: its form, and beside it what it would have done, anew with every change.
 
 import { call, Failure } from "../api.js";
-import { Board } from "../board.js";
 import { openDialog } from "../dialog.js";
 import { control, labelled, tell } from "../edit/form.js";
+import { Frames } from "../frames.js";
+import { bindHover } from "../hover.js";
 import { onTheme, toast } from "../shell.js";
 import * as timeaxis from "../timeaxis.js";
 import { deliveries, element, row, stateChip, table, writeMoment, writeReason, writeSince, writeSpan, writeTags, writeValue } from "./shown.js";
@@ -116,8 +117,9 @@ form.addEventListener("submit", async (event) => {
 
 // -- what it would have done ------------------------------------------------------------------------------------------
 const preview = document.querySelector(".preview"), verdict = document.querySelector(".verdict"), note = document.querySelector(".panel-note");
-const board = new Board();
-window.dashapp = { board };
+const frames = new Frames({ canEdit: false });
+window.dashapp = { frames };
+bindHover(frames);
 let timer = 0, under = null;
 
 for (const [value, label] of RANGES) {
@@ -163,8 +165,7 @@ async function judge() {
 }
 
 async function draw(found) {
-  await board.show(found.picture);
-  preview.dataset.state = found.times.length ? "live" : "empty";
+  await frames.show(found.picture);
   say(`Would have ${found.summary}`);
   const notes = [];
   if (!found.judgedFrom) notes.push("There is too little history to judge by.");
