@@ -150,6 +150,7 @@ async def _document(
         "canEdit": can_edit,
         "editor": asset("js/edit/mode.js"),
         "editorStyle": asset("css/edit.css"),
+        "keyList": asset("js/keylist.js"),
     }
     yield render(
         "dashboard_body.html",

@@ -66,7 +66,8 @@ class DashboardView:
         if self.can_edit:
             self.state.on_change("draft", lambda _name, _old, new: self._take_draft(new))
         self.state.on_change("shown", lambda _name, _old, new: self._soon(partial(self._catch_up, list(new))))
-        self.state.on_change("visible", lambda _name, _old, _new: self._soon(self._look))
+        for name in ("visible", "asked"):
+            self.state.on_change(name, lambda _name, _old, _new: self._soon(self._look))
         self.state.on_change("retry", lambda _name, _old, new: self._soon(partial(self._retry, str(new[0]))))
         document.on_session_destroyed(lambda _context: self.close())
 

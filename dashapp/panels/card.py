@@ -54,6 +54,7 @@ class PageState(DataModel):
     draft_problems = Dict(String, String, default={}, help="What is wrong with the draft, by field.")
     problem = String(default="", help="One sentence about what keeps the whole page from being fresh.")
     shown = List(Int, default=[], help="From the page: the board that it shows, and the change up to which it does.")
+    asked = Int(default=0, help="From the page: counted up to see what is new at once.")
     retry = List(Any, default=[], help="From the page: the panel to ask for once more, and how often that was wanted.")
     changes = String(default="", help="To the page: patches of the board's document, as JSON.")
     picture = String(default="", help="To the page: a whole board to show instead, as JSON.")

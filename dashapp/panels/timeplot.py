@@ -94,6 +94,9 @@ class TimePlot(Panel):
         lines = [on_grid(line, times) for line in lines]
         columns = {"t": times.astype(np.float64), **self._columns(lines)}
         names = tuple(line.name for line in lines)
+        if self._letter == "y" and "y0" not in columns:
+            # Once drawn from columns of their own, lines go on so: no glyph on the page may miss its column for a moment.
+            columns |= {f"y{index}": line.values for index, line in enumerate(lines)}
         letter = "y" if "y0" in columns else "v"
         if (names, letter) == (self._drawn_names, self._letter):
             bring(self.source, columns)

@@ -1,12 +1,13 @@
 // The dashboard page: plots from the board's document, everything around them from its cards; a session beside it tells
 // the server what is looked at, and the page what changed.
 
-import { bindFull } from "./cards.js";
+import { bindFull, full } from "./cards.js";
 import { Frames } from "./frames.js";
 import { bindGrid } from "./grid.js";
 import { bindHover } from "./hover.js";
 import { onKey } from "./keys.js";
 import { copyText, dropdown, onTheme } from "./shell.js";
+import { RangeControl } from "./range.js";
 import * as timeaxis from "./timeaxis.js";
 
 const { Bokeh } = window;
@@ -42,26 +43,18 @@ async function comeBack() {
   location.reload();
 }
 
-function keepLink(state) {
-  const url = new URL(location.href);
-  url.searchParams.set("from", state.start);
-  url.searchParams.set("to", state.end);
-  url.searchParams.set("refresh", state.refresh);
-  history.replaceState(null, "", url);
-}
-
-function bindPickers(state) {
-  for (const picker of document.querySelectorAll(".picker")) {
-    const [button, list] = [picker.querySelector("button"), picker.querySelector("ul")];
-    dropdown(button, list, (item) => {
-      for (const other of list.children) other.setAttribute("aria-selected", String(other === item));
-      picker.querySelector("[data-label]").textContent = item.textContent;
-      if (picker.dataset.picker === "range") state.setv({ start: item.dataset.value, end: "now" });
-      else state.setv({ refresh: item.dataset.value });
-      keepLink(state);
-      showConnection(state);
-    });
-  }
+function bindRefresh(state) {
+  const picker = document.querySelector('.picker[data-picker="refresh"]');
+  const [button, list] = [picker.querySelector("button"), picker.querySelector("ul")];
+  dropdown(button, list, (item) => {
+    for (const other of list.children) other.setAttribute("aria-selected", String(other === item));
+    picker.querySelector("[data-label]").textContent = item.textContent;
+    state.setv({ refresh: item.dataset.value });
+    const url = new URL(location.href);
+    url.searchParams.set("refresh", state.refresh);
+    history.replaceState(null, "", url);
+    showConnection(state);
+  });
 }
 
 function showConnection(state) {
@@ -94,7 +87,10 @@ async function start() {
   const told = () => state.setv({ shown: [frames.number, frames.at] });
   state.properties.changes.change.connect(() => frames.apply(JSON.parse(state.changes)));
   state.properties.picture.change.connect(() => frames.show(JSON.parse(state.picture)).then(told));
-  bindPickers(state);
+  new RangeControl(frames, state, () => showConnection(state));
+  bindRefresh(state);
+  onKey("r", "Refresh now", () => state.setv({ asked: state.asked + 1 }));
+  bindKeys(frames);
   frames.grid = bindGrid(frames);
   showConnection(state);
   bindEdit(frames);
@@ -124,6 +120,17 @@ async function start() {
   await settled;
   setTimeout(() => sessionStorage.removeItem(TRIES), 20_000);
   performance.mark("dashapp-ready");
+}
+
+/** Keys that need no editor, and the list of all of them. */
+function bindKeys(frames) {
+  let over = null;
+  document.addEventListener("pointerover", (event) => { over = event.target.closest?.(".panel") ?? over; });
+  onKey("f", "Full screen of the panel under the pointer", () => {
+    const panel = document.querySelector(".panel.full") ?? document.activeElement?.closest?.(".panel") ?? over;
+    if (panel?.isConnected) full(panel);
+  });
+  onKey("?", "This list", async () => (await import(frames.boot.keyList)).showKeys());
 }
 
 /** The editor and its style sheet are loaded when somebody edits. */

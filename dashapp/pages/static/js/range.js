@@ -2,6 +2,7 @@
 // browser's Back goes back.
 
 import { onKey } from "./keys.js";
+import { dropdown } from "./shell.js";
 import * as timeaxis from "./timeaxis.js";
 
 const SHORTEST_MS = 5_000;
@@ -100,8 +101,10 @@ export class RangeControl {
   }
 
   bindPicker() {
+    const button = this.picker.querySelector("button"), box = this.picker.querySelector(".range-box");
+    const { close } = dropdown(button, box, (item) => this.set(item.dataset.value, "now"));
+    this.close = () => close(false);
     const form = this.picker.querySelector(".own-range");
-    if (!form) return;
     const [from, to] = form.querySelectorAll("input"), wrong = form.querySelector(".wrong");
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -77,6 +77,8 @@ export function dropdown(button, list, choose, selector = "li", { bound = true, 
   });
   list.addEventListener("keydown", (event) => {
     const all = items(), at = all.indexOf(document.activeElement);
+    // In a form beside the list keys write.
+    if (event.key !== "Escape" && event.target.closest("form")) return;
     if (event.key === "ArrowDown") all[(at + 1) % all.length].focus();
     else if (event.key === "ArrowUp") all[(at - 1 + all.length) % all.length].focus();
     else if (event.key === "Home") all[0].focus();
@@ -88,7 +90,7 @@ export function dropdown(button, list, choose, selector = "li", { bound = true, 
     event.stopPropagation();
   });
   list.addEventListener("focusout", (event) => {
-    if (!list.contains(event.relatedTarget) && event.relatedTarget !== button) close(false);
+    if (event.relatedTarget && !list.contains(event.relatedTarget) && event.relatedTarget !== button) close(false);
   });
   return { open, close };
 }

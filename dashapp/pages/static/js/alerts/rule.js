@@ -166,7 +166,7 @@ async function judge() {
 
 async function draw(found) {
   await frames.show(found.picture);
-  say(`Would have ${found.summary}`);
+  say(found.summary.startsWith("fired") ? `Would have ${found.summary}` : found.summary[0].toUpperCase() + found.summary.slice(1));
   const notes = [];
   if (!found.judgedFrom) notes.push("There is too little history to judge by.");
   else if (new Date(found.judgedFrom) > new Date(found.start)) notes.push(`Judged from ${writeMoment(found.judgedFrom)}: before, there is too little history.`);
