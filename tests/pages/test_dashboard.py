@@ -187,7 +187,7 @@ async def test_late_and_corrected_samples_reach_an_open_page(signed_in: BrowserC
 async def test_ranges_and_refresh_live_in_the_link(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
     page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}")
     root = twelve["panels"][4]["id"]
-    await page.locator('[data-picker="range"] button').click()
+    await page.locator('[data-picker="range"] > button').click()
     await page.locator('[data-picker="range"] li', has_text="Last 15 minutes").click()
     await page.wait_for_function(
         "(id) => { const r = dashapp.frames.plot(id).x_range; return Math.abs(r.end - r.start - 900000) < 5000; }", arg=root
@@ -228,7 +228,7 @@ async def test_one_failing_panel_leaves_the_others_alone(signed_in: BrowserConte
     await expect(frame(page, bad).locator(".panel-message p")).to_contain_text("step")
     await expect(frame(page, good)).to_have_attribute("data-state", "live")
     # The panel is mended meanwhile by a shorter range; its own Retry asks again.
-    await page.locator('[data-picker="range"] button').click()
+    await page.locator('[data-picker="range"] > button').click()
     await page.locator('[data-picker="range"] li', has_text="Last 15 minutes").click()
     await expect(frame(page, bad)).to_have_attribute("data-state", "live")
 
