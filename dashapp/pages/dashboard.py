@@ -21,10 +21,10 @@ from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
 from dashapp.errors import NotFound, ValidationFailed
+from dashapp.live.board import Boards
 from dashapp.live.hub import now_ms
 from dashapp.pages.admission import Admission
 from dashapp.pages.assets import asset
-from dashapp.pages.board import Boards
 from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import in_html, render
 from dashapp.pages.view import DashboardView

@@ -15,7 +15,7 @@ from dashapp.contract.base import from_pydantic
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.timerange import TimeRange
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.pages.board import Board, Boards, Change, Draft
+from dashapp.live.board import Board, Boards, Change, Draft
 from dashapp.panels.card import PageState
 
 if TYPE_CHECKING:

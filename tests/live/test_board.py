@@ -21,12 +21,12 @@ from dashapp.contract.timerange import TimeRange
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.pool import Database
 from dashapp.errors import ValidationFailed
+from dashapp.live import board as boards_module
 from dashapp.live import hub as hub_module
+from dashapp.live.board import Board, Boards, Change
 from dashapp.live.hub import LiveHub, now_ms
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
-from dashapp.pages import board as boards_module
-from dashapp.pages.board import Board, Boards, Change
 from dashapp.settings import Settings
 
 
