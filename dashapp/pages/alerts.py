@@ -16,13 +16,12 @@ from dashapp.contract.alerts import (
     BacktestRequest,
     ChannelType,
     Condition,
-    Function,
     NoData,
     Rule,
     Severity,
 )
 from dashapp.contract.base import from_pydantic
-from dashapp.contract.metrics import Aggregation
+from dashapp.contract.metrics import Aggregation, Function
 from dashapp.errors import DashappError, Forbidden, NotFound, Unauthorized
 from dashapp.pages.backtest import picture
 from dashapp.pages.templates import in_html, page
