@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from dashapp import __version__
+from dashapp import __version__, logs
 from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.limits import Limits
 from dashapp.accounts.users import Users
@@ -44,6 +44,7 @@ from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.metrics.stores import open_store
 from dashapp.pages.app import mount_pages
 from dashapp.pages.headers import SecurityHeaders
+from dashapp.pages.requests import Requests
 from dashapp.pages.sockets import open_sessions
 from dashapp.services import Services
 from dashapp.settings import Settings
@@ -149,6 +150,7 @@ def create_app(services: Services) -> FastAPI:
         return JSONResponse({"data": {"status": "ready"}})
 
     pages = mount_pages(app, services)
+    app.add_middleware(Requests)
     app.add_middleware(SecurityHeaders, base_url=services.settings.base_url)
     registry = figures.registry(services, lambda: open_sessions(pages))
 
@@ -209,6 +211,7 @@ async def serve(
     Raises:
         StartupError: it can't be served as configured.
     """
+    logs.setup(settings.log_format, settings.log_level)
     services = make_services(settings, Database(database_url))
     config = uvicorn.Config(
         create_app(services), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dashapp.contract.durations import Retention, Span
 from dashapp.errors import StartupError
+from dashapp.logs import Format, Level
 
 
 def default_data_dir() -> Path:
@@ -58,6 +59,8 @@ class Settings(BaseSettings):
     alert_interval: Span = Field(default=timedelta(seconds=10), description="Time between two ticks of alert rules, e.g. `10s`.")
     base_url: str = Field(default="", description="Address under which users reach dashapp, e.g. `https://metrics.example.org`.")
 
+    log_format: Format = Field(default="text", description="`text` for people, `json` for programs: one object a line.")
+    log_level: Level = Field(default="warning", description="`debug`, `info` (a line a request), `warning` or `error`.")
     rate_limit: int = Field(default=200, ge=0, description="Requests a second that one user or token may send; 0 knows no limit.")
     session_idle: Span = Field(default=timedelta(days=30), description="A sign-in ends this long after it was last used.")
     session_lifetime: Retention = Field(

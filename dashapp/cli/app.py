@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 import typer
 
-from dashapp import __version__
+from dashapp import __version__, logs
 from dashapp.cli import accounts, agent, dashboards, doctor, ingest, serve, up
 from dashapp.errors import DashappError, StartupError
 
@@ -37,10 +36,7 @@ app.add_typer(accounts.tokens, name="token")
 
 def main() -> None:
     """Run a command. What is wrong with its surroundings is one sentence and exit code 2, never a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    # Two libraries' habitual remarks: each viewer that leaves, and each job that ran.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    logging.getLogger("bokeh").setLevel(logging.ERROR)
+    logs.setup()
     try:
         app()
     except StartupError as error:
