@@ -33,6 +33,7 @@ BODIES: dict[str, Any] = {
     "updateDashboard": {"name": "Our home", "isPublic": False},
     "addPanel": _PANEL,
     "createRule": _RULE,
+    "backtestRule": {"rule": _RULE, **_RANGE},
     "updateRule": {"threshold": 30, "enabled": False},
     "pauseRule": {"until": "2036-01-01T00:00:00Z"},
     "createSilence": {"tags": {"room": "kitchen"}, "endsAt": "2036-01-01T00:00:00Z", "reason": "The oven is on."},

@@ -25,7 +25,8 @@ TARGETS = [
     ("describeMetric", "PUT", "/metrics/room.temperature"), ("query", "POST", "/query"), ("queryBatch", "POST", "/query/batch"),
     ("createDashboard", "POST", "/dashboards"), ("createDashboard", "POST", "/dashboards/import"),
     ("updateDashboard", "PUT", f"/dashboards/{_ID}"), ("addPanel", "POST", f"/dashboards/{_ID}/panels"),
-    ("updatePanel", "PUT", f"/panels/{_ID}"), ("createRule", "POST", "/alerts"), ("updateRule", "PUT", f"/alerts/{_ID}"),
+    ("updatePanel", "PUT", f"/panels/{_ID}"), ("createRule", "POST", "/alerts"), ("backtestRule", "POST", "/alerts/backtest"),
+    ("updateRule", "PUT", f"/alerts/{_ID}"),
     ("createSilence", "POST", "/alerts/silences"), ("pauseRule", "POST", f"/alerts/{_ID}/pause"),
     ("createToken", "POST", "/auth/tokens"), ("createUser", "POST", "/users"), ("updateUser", "PUT", f"/users/{_ID}"),
 ]  # fmt: skip
