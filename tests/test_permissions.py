@@ -140,6 +140,10 @@ class Matrix:
             request = DashboardRequest.model_validate({"name": "D", "isPublic": kind == "public", "panels": [panel]})
             board = await self.services.dashboards.create(owner.id, request)
             made |= {"dashboard_id": board.id, "panel_id": board.panels[0].id}
+            if path.endswith("{dashboard_id}/restore"):
+                await self.services.dashboards.delete(board.id)
+            if path.endswith("{panel_id}/restore"):
+                await self.services.dashboards.delete_panel(board.panels[0].id)
         if "{token_id}" in path:
             made["token_id"] = (await self.services.accounts.create_token(owner, TokenRequest(name="t", scope="read"))).id
         if "{session_id}" in path:

@@ -1,7 +1,7 @@
 -- name: accounts
 SELECT u.id, u.email, u.role, u.created_at, u.disabled_at IS NOT NULL AS disabled, u.password_hash IS NOT NULL AS has_password,
     (SELECT max(s.last_seen_at) FROM sessions s WHERE s.user_id = u.id) AS last_seen_at,
-    (SELECT count(*) FROM dashboards d WHERE d.owner_id = u.id) AS dashboards,
+    (SELECT count(*) FROM dashboards d WHERE d.owner_id = u.id AND d.deleted_at IS NULL) AS dashboards,
     (SELECT count(*) FROM tokens t WHERE t.user_id = u.id) AS tokens
 FROM users u
 WHERE %(id)s::uuid IS NULL OR u.id = %(id)s
