@@ -152,7 +152,7 @@ class _Viewer:
         fields = {"email": f"{name}@losing.example.org", "password": PASSWORD}
         self.id = site.api.post("/api/v1/users", json=fields).json()["data"]["id"]
         self.board, self.site = _shown(site), site
-        self.api = httpx.AsyncClient(base_url=site.url, headers={"Origin": site.url})
+        self.api = httpx.AsyncClient(base_url=site.url, headers={"Origin": site.url}, timeout=60)
         self._fields = fields
 
     async def close_code_after(self, lose: Callable[[_Viewer], Awaitable[object]] | None) -> int | None:
