@@ -6,18 +6,21 @@ import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashapp.accounts.permissions import require, require_scope
 from dashapp.api import body as bodies
 from dashapp.api.answers import Data, PageMeta, data, nothing
 from dashapp.api.body import SignedInRoute
-from dashapp.api.identity import Parts, Signed
+from dashapp.api.identity import Parts, Signed, querying
 from dashapp.contract.base import Model
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardSummary, DashboardUpdate, Panel, PanelDefinition
 from dashapp.contract.documents import document_of, dump
+from dashapp.contract.timerange import TimeRange
 from dashapp.dashboards.files import read_text
-from dashapp.errors import PayloadTooLarge
+from dashapp.errors import PayloadTooLarge, ValidationFailed
+from dashapp.live.hub import now_ms
+from dashapp.snapshots.snapshot import file_name, snapshot
 
 router = APIRouter(prefix="/dashboards", tags=["Dashboards"], route_class=SignedInRoute)
 
@@ -25,6 +28,7 @@ router = APIRouter(prefix="/dashboards", tags=["Dashboards"], route_class=Signed
 #: Bytes of a dashboard's file: a hundred panels with twenty queries each have less.
 _LARGEST_FILE = 1024 * 1024
 _YAML = {"application/yaml": {"schema": {"type": "string", "description": "docs/dashboard.schema.json describes it."}}}
+_HTML = {"text/html": {"schema": {"type": "string", "description": "One file, to be kept or sent on."}}}
 _YAML_BODY = {"requestBody": {"required": True, "content": _YAML}}
 
 
@@ -85,6 +89,40 @@ async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Part
     require(actor, "dashboard.read", dashboard)
     text = await asyncio.to_thread(dump, document_of(dashboard))
     return Response(text, media_type="application/yaml", headers={"ETag": f'"{dashboard.version}"'})
+
+
+@router.get(
+    "/{dashboard_id}/snapshot", response_class=Response, responses={"200": {"content": _HTML}}, dependencies=[Depends(querying)]
+)
+async def dashboard_snapshot(
+    actor: Signed,
+    dashboard_id: UUID,
+    services: Parts,
+    start: Annotated[str, Query(alias="from", max_length=64, description="`now-6h` or ISO 8601.")] = "now-24h",
+    end: Annotated[str, Query(alias="to", max_length=64, description="`now`, `now-1h` or ISO 8601.")] = "now",
+) -> Response:
+    """The dashboard over a range as one HTML file that opens from disk and asks nobody for anything."""
+    require_scope(actor, "dashboard.read")
+    dashboard = await services.dashboards.get(dashboard_id)
+    require(actor, "dashboard.read", dashboard)
+    shown, moment = _shown(start, end), now_ms()
+    content = await snapshot(services.hub, services.reader, dashboard, shown)
+    disposition = f'attachment; filename="{file_name(dashboard, moment)}"'
+    return Response(content, media_type="text/html", headers={"Content-Disposition": disposition})
+
+
+def _shown(start: str, end: str) -> TimeRange:
+    """
+    Raises:
+        ValidationFailed: `details` names the side that can't be read.
+    """
+    shown = TimeRange(start, end)
+    for name, alone in (("from", TimeRange(start, "2100-01-01")), ("to", TimeRange("1970-01-01", end)), ("from", shown)):
+        try:
+            alone.resolve(now_ms())
+        except ValidationFailed as error:
+            raise ValidationFailed(str(error), details={name: str(error)}) from None
+    return shown
 
 
 @router.get("/{dashboard_id}", response_model=Data[Dashboard])

@@ -164,6 +164,15 @@ class Board:
         patches = b",".join(change.patch for change in since)
         return b'%s,"at":%d,"patches":[%s]}' % (self._written[1][:-1], self.at, patches)
 
+    def dress(self, theme: Theme) -> bytes:
+        """Take a theme's colours; answers the patch that does the same to a page that shows this board."""
+        before = self.at
+        with self._drawing():
+            self.parts.theme = theme
+            for panel in self.panels.values():
+                panel.dress()
+        return self._changes[-1].patch if self.at > before else b'{"events":[]}'
+
     # -- watched -------------------------------------------------------------------------------------------------
 
     def join(self, listener: Listener) -> None:

@@ -15,13 +15,13 @@ function entries(frames, card, panel) {
     ["data", "Show data", async () => (await import("./data.js")).showData(card)],
     ["csv", "Download data (CSV)", async () => (await import("./data.js")).downloadCsv(card)],
     ["picture", "Download picture (PNG)", async () => (await import("./picture.js")).downloadPicture(frames, card, panel)],
-    ["link", "Copy link", () => {
+    !frames.boot.alone && ["link", "Copy link", () => {
       const url = new URL(location.href);
       url.searchParams.set("panel", card.panel_id);
       url.searchParams.delete("edit");
       copyText(url.href, "Link copied: it opens this panel in full screen.");
     }],
-    ["alert", "Make an alert of this", () => makeAlert(frames, card)],
+    !frames.boot.alone && ["alert", "Make an alert of this", () => makeAlert(frames, card)],
     own && ["duplicate", "Duplicate", edit("duplicatePanel")],
     own && ["delete", "Delete", edit("deletePanel")],
   ].filter(Boolean);

@@ -5,7 +5,9 @@ const DAY = 86_400_000;
 const ZONE = "dashapp-zone";
 const MINUTE = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const asked = new URLSearchParams(location.search).get("tz");
-let utc = (asked ?? localStorage.getItem(ZONE)) === "utc";
+// A browser may refuse its store, as to a file shown within another page.
+const store = (() => { try { return localStorage; } catch { return null; } })();
+let utc = (asked ?? store?.getItem(ZONE)) === "utc";
 let clock, seconds, date, moment, short;
 
 function prepare() {
@@ -23,7 +25,7 @@ export const zone = () => (utc ? "utc" : "local");
 /** Write times in `utc` or `local`; remembered in this browser. */
 export function setZone(name) {
   utc = name === "utc";
-  localStorage.setItem(ZONE, name);
+  store?.setItem(ZONE, name);
   prepare();
 }
 

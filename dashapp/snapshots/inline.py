@@ -1,0 +1,58 @@
+"""The pages' own scripts and styles, put into a file.
+
+Modules import each other by bare names that the file's import map leads to ``data:`` addresses: a browser loads those
+without a request, also from disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from base64 import b64encode
+from functools import cache
+from pathlib import Path
+
+from bokeh.settings import settings as bokeh_settings
+
+#: They are read as the files that they are; nothing of the pages is imported.
+STATIC = Path(__file__).parents[1] / "pages" / "static"
+_IMPORT = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)(["'])\./([\w/.-]+)\.js\2""")
+
+
+@cache
+def modules(entry: str) -> dict[str, str]:
+    """The import map of ``js/{entry}.js`` and all that it imports, now or later: bare name to ``data:`` address."""
+    found: dict[str, str] = {}
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        source = (STATIC / "js" / f"{name}.js").read_text(encoding="utf-8")
+        waiting += [match[3] for match in _IMPORT.finditer(source)]
+        bare = _IMPORT.sub(lambda match: f'{match[1]}"dashapp/{match[3]}"', source)
+        found[name] = f"data:text/javascript;base64,{b64encode(bare.encode()).decode()}"
+    return {f"dashapp/{name}": address for name, address in sorted(found.items())}
+
+
+@cache
+def script(name: str) -> str:
+    """A plain script of ours."""
+    return (STATIC / "js" / f"{name}.js").read_text(encoding="utf-8")
+
+
+@cache
+def style() -> str:
+    """The pages' style sheet."""
+    return (STATIC / "css" / "dashapp.css").read_text(encoding="utf-8")
+
+
+@cache
+def bokeh() -> str:
+    """BokehJS's core bundle, packed."""
+    return packed((Path(bokeh_settings.bokehjs_path()) / "js" / "bokeh.min.js").read_bytes())
+
+
+def packed(content: bytes) -> str:
+    """Compressed, as text that may stand in a script element: a third of the size even so."""
+    return b64encode(gzip.compress(content, 6, mtime=0)).decode()

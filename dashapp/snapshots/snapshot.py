@@ -1,0 +1,77 @@
+"""A dashboard over one range as one HTML file: the board's drawing, and what the page would have loaded to show it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from dashapp.contract.timerange import TimeRange, from_ms
+from dashapp.live.board import Board, Key
+from dashapp.live.hub import now_ms
+from dashapp.snapshots import inline
+
+if TYPE_CHECKING:
+    from dashapp.contract.dashboards import Dashboard
+    from dashapp.live.hub import LiveHub
+    from dashapp.metrics.query import Reader
+    from dashapp.panels.palette import Theme
+
+_HERE = Path(__file__).parent
+# Panels' frames are those of the page.
+_environment = Environment(
+    loader=FileSystemLoader([_HERE / "templates", _HERE.parent / "pages" / "templates"]),
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_FIRST: Theme = "dark"
+
+
+async def snapshot(hub: LiveHub, reader: Reader, dashboard: Dashboard, shown: TimeRange) -> bytes:
+    """The file. It holds what the dashboard shows over the range and nothing else of the server.
+
+    Raises:
+        ValidationFailed: the range can't be read.
+    """
+    board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST))
+    await board.prepare()
+    # Nobody else has this board, so that writing it down needn't hold the loop.
+    return await asyncio.to_thread(_write, board, dashboard, now_ms())
+
+
+def file_name(dashboard: Dashboard, at_ms: int) -> str:
+    """What the file is called where nobody says: ``this-host-2026-11-25-0800.html``."""
+    slug = re.sub(r"[^a-z0-9]+", "-", dashboard.name.lower()).strip("-")[:60] or "dashboard"
+    return f"{slug}-{from_ms(at_ms):%Y-%m-%d-%H%M}.html"
+
+
+def _write(board: Board, dashboard: Dashboard, made_ms: int) -> bytes:
+    picture = board.picture()
+    # The reader may switch the theme: what then changes is kept beside the picture.
+    light, dark = board.dress("light"), board.dress("dark")
+    drawing = b'{"picture":%s,"themes":{"light":%s,"dark":%s}}' % (picture, light, dark)
+    start, end = (int(side) for side in board.cards.range_ms)
+    records = sorted(dashboard.panels, key=lambda record: (record.position.y, record.position.x))
+    text = _environment.get_template("snapshot.html").render(
+        name=dashboard.name,
+        description=dashboard.description,
+        range=f"{from_ms(start):%Y-%m-%d %H:%M} – {from_ms(end):%Y-%m-%d %H:%M} UTC",
+        made=f"{from_ms(made_ms):%Y-%m-%d %H:%M} UTC",
+        records=records,
+        rows=max((record.position.y + record.position.h for record in records), default=0),
+        board=board,
+        boot=_in_html(orjson.dumps({"alone": True, "canEdit": False, "first": _FIRST, "madeMs": made_ms})),
+        modules=_in_html(orjson.dumps({"imports": inline.modules("snapshot")})),
+        theme_script=inline.script("theme"),
+        style=inline.style(),
+        bokeh=inline.bokeh(),
+        drawing=inline.packed(drawing),
+    )
+    return text.encode()
+
+
+def _in_html(json: bytes) -> str:
+    return json.decode().replace("<", "\\u003c")
