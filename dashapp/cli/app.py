@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dashapp import __version__, logs
-from dashapp.cli import accounts, agent, dashboards, doctor, ingest, serve, up
+from dashapp.cli import accounts, agent, dashboards, doctor, ingest, serve, snapshot, up
 from dashapp.errors import DashappError, StartupError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("migrate")(serve.migrate)
 app.command("doctor")(doctor.doctor)
 app.command("agent")(agent.agent)
 app.command("ingest")(ingest.ingest)
+app.command("snapshot")(snapshot.snapshot)
 app.add_typer(dashboards.app, name="dashboards")
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")

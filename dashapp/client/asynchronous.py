@@ -34,7 +34,11 @@ _POINT = re.compile(r"^(?:body\.)?points\.(\d+)(?:\.(.*))?$")
 _AT_ONCE = 4
 
 
-def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[str, str]:
+def _shown(last: str | None, start: Moment | None, end: Moment | None) -> TimeRange:
+    """
+    Raises:
+        ValidationFailed: it is said twice, or by half.
+    """
     if last is not None and (start is not None or end is not None):
         raise ValidationFailed("last: a range is either `last` or `start` and `end`, not both.")
 
@@ -46,7 +50,11 @@ def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[s
 
     if last is None and start is None:
         last = "1h"
-    wanted = TimeRange(f"now-{last}", "now") if last is not None else TimeRange(text(start or ""), text(end or "now"))
+    return TimeRange(f"now-{last}", "now") if last is not None else TimeRange(text(start or ""), text(end or "now"))
+
+
+def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[str, str]:
+    wanted = _shown(last, start, end)
     # The last moment is included: `end` is exclusive on the wire.
     start_ms, end_ms = wanted.resolve(int(time.time() * 1000) + 1)
     return {"start": from_ms(start_ms).isoformat(), "end": from_ms(end_ms).isoformat()}
@@ -288,6 +296,16 @@ class AsyncClient:
         headers = {"Content-Type": "application/yaml"}
         answer = await self._transport.data("POST", "/dashboards/import", content=text.encode(), params=params, headers=headers)
         return Dashboard.model_validate(answer)
+
+    async def snapshot(
+        self, which: str | UUID, *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
+    ) -> bytes:
+        """A dashboard as one HTML file that opens from disk: by id or by name, over the last 24 hours unless said otherwise."""
+        shown = _shown("24h" if last is None and start is None and end is None else last, start, end)
+        answer = await self._transport.send(
+            "GET", f"/dashboards/{await self._id(which)}/snapshot", params={"from": shown.start, "to": shown.end}
+        )
+        return answer.content
 
     async def delete_dashboard(self, which: str | UUID) -> None:
         """Delete a dashboard, by id or by name."""

@@ -148,6 +148,14 @@ class Client:
 
     put_dashboard.__doc__ = AsyncClient.put_dashboard.__doc__
 
+    def snapshot(
+        self, which: str | UUID, *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
+    ) -> bytes:
+        content: bytes = self._run(self._client.snapshot(which, last=last, start=start, end=end))
+        return content
+
+    snapshot.__doc__ = AsyncClient.snapshot.__doc__
+
     def delete_dashboard(self, which: str | UUID) -> None:
         """Delete a dashboard, by id or by name."""
         self._run(self._client.delete_dashboard(which))

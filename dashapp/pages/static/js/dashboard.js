@@ -6,6 +6,7 @@ import { Frames } from "./frames.js";
 import { bindGrid } from "./grid.js";
 import { bindHover } from "./hover.js";
 import { onKey } from "./keys.js";
+import { openMenu } from "./menu.js";
 import { copyText, dropdown, onTheme } from "./shell.js";
 import { RangeControl } from "./range.js";
 import * as timeaxis from "./timeaxis.js";
@@ -145,8 +146,10 @@ function bindEdit(frames) {
   else if (wanted) edit("start");
 }
 
-document.querySelector('[data-action="share"]').addEventListener("click", () => {
-  copyText(location.href, "Link copied: it shows this range.");
-});
+const share = document.querySelector('[data-action="share"]');
+share.addEventListener("click", () => openMenu(share, () => [
+  ["link", "Copy link", () => copyText(location.href, "Link copied: it shows this range.")],
+  ["file", "Download as file", async () => (await import("./share.js")).downloadFile(boot, window.dashapp.frames)],
+]));
 
 start();

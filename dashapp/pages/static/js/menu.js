@@ -49,10 +49,11 @@ export function bindMenu(frames, panel) {
   const button = panel.querySelector(".panel-menu");
   // The header drags; the button in it doesn't.
   button.addEventListener("pointerdown", (event) => event.stopPropagation());
-  button.addEventListener("click", () => open(frames, frames.card(panel.dataset.panelId), panel, button));
+  button.addEventListener("click", () => openMenu(button, () => entries(frames, frames.card(panel.dataset.panelId), panel)));
 }
 
-function open(frames, card, panel, button) {
+/** Open a menu of `entries()`, each [name, label, function], under a button; close it where it is open. */
+export function openMenu(button, entries) {
   const again = menu?.button === button;
   menu?.close();
   if (again) return;
@@ -61,7 +62,7 @@ function open(frames, card, panel, button) {
   list.hidden = true;
   list.setAttribute("role", "menu");
   const runs = new Map();
-  for (const [name, label, run] of entries(frames, card, panel)) {
+  for (const [name, label, run] of entries()) {
     const entry = document.createElement("button");
     Object.assign(entry, { type: "button", role: "menuitem", textContent: label });
     entry.dataset.entry = name;

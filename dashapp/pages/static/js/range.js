@@ -4,13 +4,13 @@
 import { onKey } from "./keys.js";
 import { dropdown } from "./shell.js";
 import * as timeaxis from "./timeaxis.js";
+import { bindZoom } from "./zoom.js";
 
 const SHORTEST_MS = 5_000;
 const RELATIVE = /^now(-\d+[smhdw])?$/;
 const SPANS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 const iso = (ms) => new Date(Math.round(ms / 1000) * 1000).toISOString().replace(".000Z", "Z");
-const isTimed = (panel) => ["line", "area"].includes(panel?.dataset.panelType);
 
 /** A span as links write it: `90m`, `6h`; whole seconds. */
 function spanText(ms) {
@@ -34,7 +34,7 @@ export class RangeControl {
     this.changed = changed;
     this.picker = document.querySelector('.picker[data-picker="range"]');
     this.bindPicker();
-    this.bindZoom();
+    bindZoom(board, { zoom: (start, end) => this.setBounds(start, end), out: () => this.zoomOut() });
     addEventListener("popstate", () => this.fromLink());
     for (const [action, run] of [["earlier", () => this.shift(-0.5)], ["later", () => this.shift(0.5)], ["zoom-out", () => this.zoomOut()]]) {
       document.querySelector(`[data-action="${action}"]`)?.addEventListener("click", run);
@@ -125,53 +125,6 @@ export class RangeControl {
       history.replaceState(null, "", url);
       this.label();
       this.board.repaint();
-    });
-  }
-
-  /** Dragging over a plot zooms every plot to that time; two quick presses zoom out. */
-  bindZoom() {
-    const grid = document.querySelector(".grid-stack");
-    let drag = null;
-    const end = () => {
-      drag?.shade.remove();
-      drag = null;
-      document.body.classList.remove("zooming");
-    };
-    const at = (event) => {
-      const { left, right } = drag.view.frame.bbox;
-      return Math.min(right, Math.max(left, event.clientX - drag.box.left));
-    };
-    grid.addEventListener("pointerdown", (event) => {
-      const panel = event.target.closest?.(".panel"), plot = event.target.closest?.(".plot-box")?.querySelector(".plot");
-      if (event.button || event.pointerType === "touch" || !plot || !isTimed(panel) || event.target.closest("button, a")) return;
-      const view = this.board.view(panel.dataset.panelId), box = plot.getBoundingClientRect();
-      const x = event.clientX - box.left;
-      if (!view?.frame || x < view.frame.bbox.left || x > view.frame.bbox.right) return;
-      const shade = document.createElement("div");
-      shade.className = "zoom";
-      drag = { view, box, shade, x, pointer: event.pointerId };
-      plot.parentElement.append(shade);
-      grid.setPointerCapture(event.pointerId);
-      event.preventDefault();
-    });
-    grid.addEventListener("pointermove", (event) => {
-      if (!drag || event.pointerId !== drag.pointer) return;
-      const x = at(event), { top, height } = drag.view.frame.bbox;
-      const offset = drag.box.left - drag.shade.parentElement.getBoundingClientRect().left;
-      document.body.classList.add("zooming");
-      Object.assign(drag.shade.style, { left: `${offset + Math.min(x, drag.x)}px`, width: `${Math.abs(x - drag.x)}px`, top: `${top}px`, height: `${height}px` });
-    });
-    grid.addEventListener("pointerup", (event) => {
-      if (!drag || event.pointerId !== drag.pointer) return;
-      const x = at(event), { x_scale: scale } = drag.view.frame;
-      const [low, high] = [Math.min(x, drag.x), Math.max(x, drag.x)];
-      if (high - low > 5) this.setBounds(scale.invert(low), scale.invert(high));
-      end();
-    });
-    grid.addEventListener("pointercancel", end);
-    addEventListener("keydown", (event) => { if (event.key === "Escape" && drag) { end(); event.stopPropagation(); } }, { capture: true });
-    grid.addEventListener("dblclick", (event) => {
-      if (isTimed(event.target.closest?.(".panel")) && event.target.closest(".plot-box")) this.zoomOut();
     });
   }
 }
