@@ -123,7 +123,7 @@ async def test_it_is_alive_without_a_server(
     assert box
     await page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] / 2)
     await expect(page.locator(".hover")).to_be_visible()
-    assert await page.locator(".hover div").count() == 3
+    assert await page.locator(".hover div").count() > 0
     assert await page.locator(".crosshair:visible").count() == 8
     # Series hidden by the legend.
     visible = f"window.dashapp.frames.plot('{panels['Panel 5']}').renderers.map((renderer) => renderer.visible)"
