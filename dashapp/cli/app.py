@@ -7,7 +7,7 @@ import sys
 import typer
 
 from dashapp import __version__, logs
-from dashapp.cli import accounts, agent, dashboards, doctor, ingest, serve, snapshot, up
+from dashapp.cli import accounts, agent, backup, dashboards, doctor, ingest, serve, snapshot, up
 from dashapp.errors import DashappError, StartupError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.command("agent")(agent.agent)
 app.command("ingest")(ingest.ingest)

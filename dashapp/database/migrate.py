@@ -50,15 +50,18 @@ def engine_for(url: str) -> sa.Engine:
         raise StartupError("DASHAPP_DATABASE_URL can't be read; write postgresql://user:password@host:5432/name.") from None
 
 
+def unreachable(url: str, error: BaseException | None) -> StartupError:
+    """What to say where connecting failed with `error`."""
+    reason = str(error).strip().splitlines()[-1].strip()
+    return StartupError(f"the database {masked(url)} can't be reached ({reason}); check DASHAPP_DATABASE_URL and that it runs.")
+
+
 def _connect(url: str) -> tuple[sa.Engine, Connection]:
     engine = engine_for(url)
     try:
         return engine, engine.connect()
     except sa.exc.OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[-1].strip()
-        raise StartupError(
-            f"the database {masked(url)} can't be reached ({reason}); check DASHAPP_DATABASE_URL and that it runs."
-        ) from None
+        raise unreachable(url, error.orig) from None
 
 
 def _config(connection: Connection) -> Config:
@@ -94,13 +97,17 @@ def check(url: str) -> str | None:
         revision = MigrationContext.configure(connection).get_current_revision()
         problem = tier.problem(connection)
     engine.dispose()
-    _refuse_newer(revision)
+    refuse_newer(revision)
     if revision != head():
         return f"the database's schema is {revision or 'empty'} and this dashapp needs {head()}; run `dashapp migrate`."
     return problem
 
 
-def _refuse_newer(revision: str | None) -> None:
+def refuse_newer(revision: str | None) -> None:
+    """
+    Raises:
+        StartupError: this dashapp doesn't know the revision.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -117,7 +124,7 @@ def migrate(url: str) -> str:
     engine, connection = _connect(url)
     with connection, connection.begin():
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        _refuse_newer(MigrationContext.configure(connection).get_current_revision())
+        refuse_newer(MigrationContext.configure(connection).get_current_revision())
         if problem := tier.problem(connection):
             raise StartupError(problem)
         command.upgrade(_config(connection), "head")
