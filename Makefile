@@ -8,6 +8,8 @@ PYTHON := $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 endif
 BIN := $(VENV)/bin
+# Tests wait for processes and browsers more than they compute: two at a time take little more than half as long.
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .PHONY: up test lint types imports tests browser prometheus bench openapi constraints clean help
@@ -31,7 +33,7 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.dev browser prometheus
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 browser: $(VENV)/.dev
 	@$(BIN)/python -m tests.browser

@@ -40,7 +40,7 @@ def _failures(path: str, method: str, takes_body: bool) -> dict[str, Any]:
         codes |= {"401", "403"}
     codes |= {"404"} if "{" in path else set()
     codes |= {"409"} if method in ("put", "post") and any(part in path for part in _CONFLICTING) else set()
-    codes |= {"409"} if method == "delete" and any(part in path for part in ("/users", "/panels")) else set()
+    codes |= {"409"} if method == "delete" and any(part in path for part in ("/users", "/panels", "/dashboards")) else set()
     schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
     return {code: {"description": _FAILURES[code], "content": schema} for code in sorted(codes)}
 

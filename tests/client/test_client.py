@@ -146,7 +146,7 @@ def test_a_rule_is_tried_on_history(client: Client) -> None:
     rule = {"name": "hot", "query": "heat", "condition": "gt", "threshold": 90, "duration": "1 minute"}
     tried = client.alerts.backtest(rule, start=index[0].to_pydatetime(), end=index[-1].to_pydatetime())
     assert tried["fired"] == 1
-    assert client.alerts.list() == []
+    assert all(rule["name"] != "hot" for rule in client.alerts.list())  # a trial stores nothing
 
 
 def test_dashboards_from_code(client: Client) -> None:
