@@ -164,9 +164,17 @@ async function judge() {
   }
 }
 
+/** What it comes to, over the time that can be judged. */
+function verdictOf({ summary, start, end, judgedFrom }) {
+  if (!judgedFrom) return "Too little history to judge by";
+  const judged = new Date(end) - new Date(judgedFrom);
+  const told = judged < 0.95 * (new Date(end) - new Date(start)) ? summary.replace(/ in [^,]+/, ` in the ${writeSpan(judged)} that can be judged`) : summary;
+  return told.startsWith("fired") ? `Would have ${told}` : told[0].toUpperCase() + told.slice(1);
+}
+
 async function draw(found) {
   await frames.show(found.picture);
-  say(found.summary.startsWith("fired") ? `Would have ${found.summary}` : found.summary[0].toUpperCase() + found.summary.slice(1));
+  say(verdictOf(found));
   const notes = [];
   if (!found.judgedFrom) notes.push("There is too little history to judge by.");
   else if (new Date(found.judgedFrom) > new Date(found.start)) notes.push(`Judged from ${writeMoment(found.judgedFrom)}: before, there is too little history.`);
