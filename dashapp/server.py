@@ -87,8 +87,11 @@ async def running(services: Services) -> AsyncIterator[Services]:
 
     async def alert_pass() -> None:
         try:
-            await services.evaluator.tick()
-            await services.active_alerts.look(await services.evaluator.ticks.newest())
+            leads = await services.evaluator.tick()
+            tick = await services.evaluator.ticks.newest()
+            await services.active_alerts.look(tick)
+            if leads:
+                await services.history.prune(tick)
         except Unavailable:
             log.warning("alert rules wait for the database")
         except Exception:
@@ -212,7 +215,8 @@ async def serve(
         StartupError: it can't be served as configured.
     """
     logs.setup(settings.log_format, settings.log_level)
-    services = make_services(settings, Database(database_url))
+    # Port 0 took a free one: links in notifications name it.
+    services = make_services(settings.model_copy(update={"port": listener.getsockname()[1]}), Database(database_url))
     config = uvicorn.Config(
         create_app(services), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=3, timeout_keep_alive=30,
         # What a page sends is small and what it gets is mostly binary: compressing it costs every viewer CPU each tick.

@@ -121,6 +121,12 @@ class Settings(BaseSettings):
             ) from None
 
 
+def local_url(host: str, port: int) -> str:
+    """The address of a server that is bound to `host`, from its own machine."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
 def load(**overrides: object) -> Settings:
     """The settings; what is given and not None wins over the environment.
 

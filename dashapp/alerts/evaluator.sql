@@ -45,5 +45,10 @@ UPDATE alert_rules r SET error = w.error, error_since = CASE WHEN w.error IS NUL
 FROM unnest(%(rules)s::uuid[], %(errors)s::text[]) AS w (id, error)
 WHERE r.id = w.id
 
+-- name: write_unread
+UPDATE alert_rules r SET error = w.error, error_since = coalesce(r.error_since, now())
+FROM unnest(%(rules)s::uuid[], %(errors)s::text[]) AS w (id, error)
+WHERE r.id = w.id AND r.error IS DISTINCT FROM w.error
+
 -- name: move_clock
 UPDATE alert_clock SET last_tick = %(tick)s

@@ -11,11 +11,18 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dashapp.alerts.masking import masked
 from dashapp.contract.alerts import Delivery, Event, Reason, Severity, Status
+from dashapp.contract.timerange import from_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database
 from dashapp.errors import NotFound
+from dashapp.metrics.clock import DAY, HOUR
 
 _SQL = sql.load("dashapp.alerts", "events.sql")
+
+#: How long events are kept after their incident was resolved.
+KEPT_MS = 365 * DAY
+#: How often old ones are looked for, and how many go at once.
+_PRUNE_MS, _PRUNED_AT_ONCE = HOUR, 1_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,19 @@ class History:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._prune_at = 0
+
+    async def prune(self, now_ms: int) -> int:
+        """Delete some of the events whose incident was resolved a year ago; how many. Call it every now and then: it looks
+        once an hour, and again at the next call where there was more."""
+        if now_ms < self._prune_at:
+            return 0
+        values = {"before": from_ms(now_ms - KEPT_MS), "limit": _PRUNED_AT_ONCE}
+        async with self._database.connection() as connection:
+            pruned = (await connection.execute(_SQL["prune"], values)).rowcount
+        if pruned < _PRUNED_AT_ONCE:
+            self._prune_at = now_ms + _PRUNE_MS
+        return pruned
 
     async def events(
         self,

@@ -54,6 +54,12 @@ WHERE (%(rule)s::uuid IS NULL OR e.rule_id = %(rule)s)
 ORDER BY CASE e.status WHEN 'firing' THEN e.triggered_at ELSE e.resolved_at END DESC, e.n DESC
 LIMIT %(limit)s OFFSET %(offset)s
 
+-- name: prune
+-- Deliveries go with their events.
+DELETE FROM alert_events WHERE id IN (
+    SELECT id FROM alert_events WHERE triggered_at < %(before)s AND resolved_at < %(before)s ORDER BY triggered_at LIMIT %(limit)s
+)
+
 -- name: known_rule
 SELECT FROM alert_rules WHERE id = %(rule)s UNION ALL SELECT FROM alert_events WHERE rule_id = %(rule)s LIMIT 1
 

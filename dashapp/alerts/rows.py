@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from dashapp.alerts.machine import Held, Seen, State
 from dashapp.contract.alerts import Instance, InstanceState, Rule, RuleDefinition
+from dashapp.contract.base import from_pydantic
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database.pool import Row
 
@@ -19,15 +23,8 @@ _MS = timedelta(milliseconds=1)
 _URGENCY: dict[InstanceState, int] = {"firing": 0, "pending": 1, "nodata": 2, "ok": 3}
 #: Longer pauses than any: until it is resumed.
 FOR_EVER = datetime.fromisoformat("9999-12-31T00:00:00+00:00")
-
-
-def definition_of(row: Row) -> RuleDefinition:
-    """The rule as it was written.
-
-    Raises:
-        ValidationError: it can't be read by this version of dashapp.
-    """
-    return RuleDefinition.model_validate(_fields(row))
+#: What stands for a field that can't be read and has no default.
+_STAND_INS: dict[str, Any] = {"name": "unreadable", "query": "unreadable", "condition": "gt", "threshold": 0.0}
 
 
 def _fields(row: Row) -> dict[str, Any]:
@@ -37,10 +34,47 @@ def _fields(row: Row) -> dict[str, Any]:
     return fields
 
 
-def rule_of(row: Row) -> Rule:
-    """A row of the query ``rules``, without instances and values."""
+@dataclass(frozen=True)
+class Stored:
+    """A rule as it was read, perhaps only in part: another version of dashapp may have written what this one doesn't know."""
+
+    rule: RuleDefinition
+    #: Fields that can't be read, and why; something else stands in `rule` for them. Such a rule isn't judged.
+    unread: dict[str, str]
+
+    @property
+    def error(self) -> str | None:
+        if not self.unread:
+            return None
+        wrong = "; ".join(f"{to_camel(name)}: {why}" for name, why in self.unread.items())
+        return f"this version of dashapp can't read the rule, so it isn't judged ({wrong})."
+
+
+def stored_of(row: Row) -> Stored:
+    """The rule as far as it can be read."""
+    fields = _fields(row)
+    try:
+        return Stored(RuleDefinition.model_validate(fields), {})
+    except ValidationError as error:
+        found = from_pydantic(error).details or {}
+    unread: dict[str, str] = {}
+    for path, why in found.items():
+        name = next((one for one in fields if path.partition(".")[0] in (one, to_camel(one))), "name")
+        unread.setdefault(name, str(why))
+        default = RuleDefinition.model_fields[name]
+        fields[name] = _STAND_INS[name] if default.is_required() else default.get_default(call_default_factory=True)
+    return Stored(RuleDefinition.model_validate(fields), unread)
+
+
+def rule_of(row: Row) -> tuple[Rule, bool]:
+    """A row of the query ``rules``, without instances and values; and whether it could be read, else its error says so."""
+    stored = stored_of(row)
     more = {name: row[name] for name in Rule.model_fields if name in row and name not in RuleDefinition.model_fields}
-    return Rule.model_validate(_fields(row) | more)
+    if stored.error is not None:
+        more["error"] = stored.error
+        if stored.rule.enabled:
+            more["state"] = "error"
+    return Rule.model_validate({name: getattr(stored.rule, name) for name in RuleDefinition.model_fields} | more), not stored.unread
 
 
 def columns_of(rule: RuleDefinition) -> dict[str, object]:

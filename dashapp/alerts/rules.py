@@ -13,6 +13,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from psycopg import errors as pg
+from pydantic.alias_generators import to_camel
 
 from dashapp.alerts import events
 from dashapp.alerts.backtest import backtest
@@ -23,11 +24,11 @@ from dashapp.alerts.rows import (
     FOR_EVER,
     LISTED_INSTANCES,
     columns_of,
-    definition_of,
     instance_of,
     most_urgent_first,
     rule_of,
     state_of,
+    stored_of,
 )
 from dashapp.alerts.ticks import Ticks
 from dashapp.contract.alerts import (
@@ -47,7 +48,7 @@ from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.audit import record
 from dashapp.database.pool import Connection, Database, Row
-from dashapp.errors import Conflict, DashappError, NotFound
+from dashapp.errors import Conflict, DashappError, NotFound, ValidationFailed
 from dashapp.metrics.query import Reader
 
 log = logging.getLogger(__name__)
@@ -117,21 +118,26 @@ class Rules:
 
         Raises:
             Conflict: `update.version` is stale; nothing has changed.
+            ValidationFailed: a field that can't be read isn't given anew.
         """
         async with self._database.connection() as connection:
             await connection.execute(_SQL["raise_generation"])
             await self._lock(connection, rule_id, update.version)
-            before = definition_of((await self._rows(connection, "where_id", {"id": rule_id}))[0])
-            after = before.model_copy(update=update.given())
+            stored = stored_of((await self._rows(connection, "where_id", {"id": rule_id}))[0])
+            before, given = stored.rule, update.given()
+            if missing := stored.unread.keys() - given.keys():
+                name = to_camel(min(missing))
+                raise ValidationFailed(f"{name}: it can't be read by this version; give it anew.", details={name: "give it anew"})
+            after = before.model_copy(update=given)
             switched = before.enabled != after.enabled
-            anew = switched or any(getattr(before, name) != getattr(after, name) for name in JUDGED_FIELDS)
+            anew = switched or bool(stored.unread) or any(getattr(before, name) != getattr(after, name) for name in JUDGED_FIELDS)
             if anew:
                 await self._resolve(connection, rule_id, "disabled" if switched else "changed")
-            if after != before:
+            if after != before or stored.unread:
                 await connection.execute(
                     _SQL["change"], columns_of(after) | {"id": rule_id, "anew": anew, "now": from_ms(await self._ticks.now())}
                 )
-                await record(connection, "alert.change", rule_id, after.name, changed=sorted(update.given()))
+                await record(connection, "alert.change", rule_id, after.name, changed=sorted(given))
         return await self.get(rule_id)
 
     async def delete(self, rule_id: UUID) -> None:
@@ -158,10 +164,13 @@ class Rules:
             instances = await self._instances(connection, [rule_id])
         if not rows:
             raise NotFound()
-        stored: dict[Group, State] = {
+        stored = stored_of(rows[0])
+        if stored.error is not None:
+            return Evaluation(state="error", firing=False, value=None, instances=[], error=stored.error)
+        states: dict[Group, State] = {
             group_of(cast("dict[str, str]", row["tags"])): state_of(row) for row in instances.get(rule_id, [])
         }
-        return await evaluate(self._reader, definition_of(rows[0]), stored, await self._ticks.newest())
+        return await evaluate(self._reader, stored.rule, states, await self._ticks.newest())
 
     async def backtest(self, request: BacktestRequest) -> Backtest:
         """What a rule, stored or not, would have done.
@@ -236,8 +245,9 @@ class Rules:
         return found
 
     async def _with_state(self, rows: list[Row], instances: dict[UUID, list[Row]], limit: int | None) -> list[Rule]:
-        rules = [rule_of(row) for row in rows]
-        judged = [rule for rule in rules if rule.enabled]
+        read = [rule_of(row) for row in rows]
+        rules = [rule for rule, _ in read]
+        judged = [rule for rule, readable in read if rule.enabled and readable]
         values: dict[UUID, Values] = {}
         if judged:
             tick = await self._ticks.newest()

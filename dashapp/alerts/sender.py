@@ -16,15 +16,13 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from pydantic import ValidationError
-
 from dashapp.alerts.channels import DeliveryFailed
 from dashapp.alerts.channels.mail import Mail
 from dashapp.alerts.channels.services import Services
 from dashapp.alerts.channels.webhook import Webhook
 from dashapp.alerts.message import Message
 from dashapp.alerts.picture import draw
-from dashapp.alerts.rows import definition_of
+from dashapp.alerts.rows import stored_of
 from dashapp.contract.alerts import ChannelType, Notification, Rule, RuleDefinition, TestSent
 from dashapp.contract.metrics import MetricQuery
 from dashapp.contract.timerange import from_ms, to_ms
@@ -33,7 +31,7 @@ from dashapp.database.pool import Database, Row
 from dashapp.errors import DashappError, Unavailable, ValidationFailed
 from dashapp.metrics.clock import HOUR
 from dashapp.metrics.query import Reader
-from dashapp.settings import Settings
+from dashapp.settings import Settings, local_url
 
 log = logging.getLogger(__name__)
 _SQL = sql.load("dashapp.alerts", "outbox.sql")
@@ -203,16 +201,13 @@ class Sender:
 
     @property
     def _base_url(self) -> str:
-        settings = self.settings
-        return (settings.base_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        return self.settings.base_url.rstrip("/") or local_url(self.settings.host, self.settings.port)
 
     async def _rule(self, rule_id: UUID) -> RuleDefinition | None:
         async with self.database.connection() as connection:
             row = await (await connection.execute("SELECT * FROM alert_rules WHERE id = %s", (rule_id,))).fetchone()
-        try:
-            return definition_of(row) if row else None
-        except ValidationError:
-            return None
+        stored = stored_of(row) if row else None
+        return None if stored is None or stored.unread else stored.rule
 
     async def _picture(self, message: Message, rule: RuleDefinition | None) -> bytes | None:
         """The last hours of the series that it is about; a mail goes out without one, too."""

@@ -11,11 +11,9 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from dashapp.alerts.judging import Group, group_of
 from dashapp.alerts.machine import Policy, State
-from dashapp.alerts.rows import definition_of
+from dashapp.alerts.rows import stored_of
 from dashapp.contract.alerts import RuleDefinition
 from dashapp.contract.timerange import to_ms
 from dashapp.database import sql
@@ -63,24 +61,27 @@ async def read(connection: Connection, known: dict[UUID, Watched]) -> dict[UUID,
     current = await versions(connection)
     rules = {key: known[key] for key, version in current.items() if key in known and known[key].version == version}
     missing = [key for key in current if key not in rules]
+    unread: dict[UUID, str] = {}
     for at in range(0, len(missing), _ROWS_A_TURN):
         cursor = await connection.execute(_SQL["rules"], {"ids": missing[at : at + _ROWS_A_TURN]})
         for row in await cursor.fetchall():
-            if (one := _watched(row)) is not None:
+            stored = stored_of(row)
+            if stored.error is None:
+                one = _watched(row, stored.rule)
                 rules[one.id] = one
+            else:
+                unread[cast(UUID, row["id"])] = stored.error
         await asyncio.sleep(0)
+    if unread:
+        log.error("%d alert rules can't be read by this version of dashapp; the list of rules says why", len(unread))
+        await connection.execute(_SQL["write_unread"], {"rules": list(unread), "errors": list(unread.values())})
     columns = await (await connection.execute(_SQL["instances"], binary=True)).fetchone()
     assert columns is not None
     await asyncio.to_thread(_join, rules, columns)
     return rules
 
 
-def _watched(row: Row) -> Watched | None:
-    try:
-        rule = definition_of(row)
-    except ValidationError as error:
-        log.error("the alert rule %s can't be read by this version of dashapp: %s", row["id"], error)
-        return None
+def _watched(row: Row, rule: RuleDefinition) -> Watched:
     return Watched(
         id=cast(UUID, row["id"]), version=cast(int, row["version"]), rule=rule,
         effective_at=to_ms(cast(datetime, row["effective_at"])), error=cast("str | None", row["error"]),

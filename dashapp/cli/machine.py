@@ -28,7 +28,7 @@ from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.errors import StartupError
 from dashapp.server import bind, serve
 from dashapp.services import Services
-from dashapp.settings import Settings
+from dashapp.settings import Settings, local_url
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +128,7 @@ class Machine:
             self._tier = str(row["tier"]) if row else ""
 
     async def _started(self, port: int) -> None:
-        name = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host
-        local = f"http://{f'[{name}]' if ':' in name else name}:{port}"
+        local = local_url(self.settings.host, port)
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
         local_tools.write(self.settings.data_dir, local, self._local_token)
         base = self.settings.base_url.rstrip("/") or local

@@ -68,6 +68,13 @@ class Dashboards:
             count = await (await connection.execute(self._sql["count_dashboards"], values)).fetchone()
         return [DashboardSummary.model_validate(row) for row in rows], int(str(count["total"])) if count else 0
 
+    async def showing(self, metric: str, user_id: UUID, is_admin: bool) -> dict[UUID, str]:
+        """Names of the dashboards, at most 20, that draw this metric and that this user may see."""
+        values = {"metric": metric, "user_id": user_id, "is_admin": is_admin}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(self._sql["showing"], values)).fetchall()
+        return {UUID(str(row["id"])): str(row["name"]) for row in rows}
+
     async def get(self, dashboard_id: UUID) -> Dashboard:
         async with self._database.connection() as connection:
             return await self._get(connection, dashboard_id)

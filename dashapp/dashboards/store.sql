@@ -10,6 +10,16 @@ LIMIT %(limit)s OFFSET %(offset)s
 SELECT count(*) AS total FROM dashboards
 WHERE deleted_at IS NULL AND (is_public OR owner_id = %(user_id)s OR %(is_admin)s)
 
+-- name: showing
+SELECT d.id, d.name FROM dashboards d
+WHERE d.deleted_at IS NULL AND (d.is_public OR d.owner_id = %(user_id)s OR %(is_admin)s)
+    AND EXISTS (
+        SELECT FROM panels p WHERE p.dashboard_id = d.id AND p.deleted_at IS NULL
+            AND (p.query = %(metric)s OR p.options -> 'queries' @> jsonb_build_array(jsonb_build_object('query', %(metric)s::text)))
+    )
+ORDER BY lower(d.name), d.created_at, d.id
+LIMIT 20
+
 -- name: dashboard
 SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards
 WHERE id = %(id)s AND deleted_at IS NULL

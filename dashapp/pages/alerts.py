@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
@@ -101,7 +102,7 @@ def create_router(services: Services) -> APIRouter:
         if user is None:
             return to_login(request)
         require(Actor(user), "alert.create")
-        return _rule_page(request, Actor(user), None)
+        return _rule_page(request, Actor(user), None, {})
 
     @router.get("/alerts/{rule_id}")
     async def one(request: Request, rule_id: str) -> Response:
@@ -113,9 +114,11 @@ def create_router(services: Services) -> APIRouter:
             rule = await services.rules.get(UUID(rule_id))
         except (ValueError, NotFound):
             raise NotFound("there is no such rule; the list of alerts shows what there is.") from None
-        return _rule_page(request, Actor(user), rule)
+        return _rule_page(
+            request, Actor(user), rule, await services.dashboards.showing(rule.query, user.id, is_admin=user.role == "admin")
+        )
 
-    def _rule_page(request: Request, actor: Actor, rule: Rule | None) -> Response:
+    def _rule_page(request: Request, actor: Actor, rule: Rule | None, dashboards: dict[UUID, str]) -> Response:
         may_change = rule is None or allowed(actor, "alert.change", rule)
         stored = rule.model_dump(mode="json", by_alias=True) if rule is not None else None
         if stored is not None and stored["notification"] is not None and not may_change:
@@ -123,6 +126,7 @@ def create_router(services: Services) -> APIRouter:
         boot = {"rule": stored, "fresh": _FRESH, "form": fields(), "mayChange": may_change}
         return page(
             "alert.html", theme=theme_cookie(request), user=actor.user, rule=rule, may_change=may_change,
+            dashboards=[{"name": name, "href": f"/d/{key}{_around(request)}"} for key, name in dashboards.items()],
             boot=in_html(orjson.dumps(boot)),
         )  # fmt: skip
 
@@ -145,6 +149,12 @@ def create_router(services: Services) -> APIRouter:
             return Response(orjson.dumps(failed), error.status, media_type="application/json")
 
     return router
+
+
+def _around(request: Request) -> str:
+    """The time that a notification's link is about, for links to dashboards."""
+    asked = {name: request.query_params[name] for name in ("from", "to") if name in request.query_params}
+    return f"?{urlencode(asked)}" if len(asked) == 2 else ""
 
 
 async def _asked(request: Request) -> BacktestRequest:

@@ -56,7 +56,10 @@ class Services:
 def _plugin(target: str) -> Any:
     import apprise  # takes a moment, and most never need it
 
-    return apprise.Apprise.instantiate(target, suppress_exceptions=True)
+    plugin = apprise.Apprise.instantiate(target, suppress_exceptions=True)
+    if plugin is not None:
+        plugin.redirects = False  # whatever the URL says: they could lead to an address that nobody has checked
+    return plugin
 
 
 def _own_host(plugin: Any) -> bool:

@@ -17,7 +17,11 @@ const RANGES = [["1", "24 h"], ["7", "7 d"], ["30", "30 d"]];
 const DAY_MS = 86_400_000;
 let stored = boot.rule;
 let rule = await begin();
-let days = "7";
+// A notification's link names the time that it is about.
+const then = [asked.get("from"), asked.get("to")].map((text) => Date.parse(text ?? ""));
+const hasThen = boot.rule && then[0] < then[1];
+if (hasThen) RANGES.unshift(["then", "Then"]);
+let days = hasThen ? "then" : "7";
 
 /** The stored rule, a copy of another, or a fresh one with what the link says. */
 async function begin() {
@@ -148,8 +152,9 @@ async function judge() {
   under = new AbortController();
   const mine = under;
   preview.dataset.state = "loading";
-  const end = Math.floor(Date.now() / 1000) * 1000;
-  const body = { rule: { ...definition(), name: rule.name || "preview", notification: null }, start: new Date(end - days * DAY_MS).toISOString(), end: new Date(end).toISOString() };
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  const [start, end] = days === "then" ? [then[0], Math.min(then[1], now)] : [now - days * DAY_MS, now];
+  const body = { rule: { ...definition(), name: rule.name || "preview", notification: null }, start: new Date(start).toISOString(), end: new Date(end).toISOString() };
   try {
     const answer = await fetch("/alerts/preview", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal: mine.signal });
     const found = await answer.json().catch(() => ({}));
