@@ -6,16 +6,19 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default as modern
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
+import trustme
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from dashapp.alerts import sender as sender_module
 from dashapp.alerts.channels import DeliveryFailed
@@ -428,6 +431,69 @@ class TestMail:
             Server.parse(url)
 
 
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it has TLS from the first byte
+class TestTls:
+    """Mail servers with TLS, whose certificate is signed by an authority that this machine trusts, or doesn't."""
+
+    @pytest.fixture
+    async def secure(self, request: pytest.FixtureRequest, authority: trustme.CA) -> AsyncIterator[Any]:
+        """TLS from the first byte or by STARTTLS; whoever signs in as ada with the right password may send."""
+        box: Any = Mailbox()
+        box.signed_in = []
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("localhost").configure_cert(context)
+        implicit = request.param == "smtps"
+
+        def check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+            box.signed_in.append((data.login, server.transport.get_extra_info("ssl_object") is not None))
+            return AuthResult(success=data.password == b"secret", handled=False)
+
+        def protocol() -> SMTP:
+            return SMTP(
+                box, hostname="mail.test", authenticator=check, auth_required=True, auth_require_tls=not implicit,
+                tls_context=None if implicit else context, require_starttls=not implicit,
+            )  # fmt: skip
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=context if implicit else None)
+        box.url = f"{request.param}://ada:secret@localhost:{server.sockets[0].getsockname()[1]}"
+        yield box
+        server.close()
+
+    @pytest.mark.parametrize("secure", ["smtp", "smtps"], indirect=True)
+    async def test_a_mail_goes_through_tls(
+        self, world: World, secure: Any, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        rule = await world.rule(notification={"type": "email", "target": "ada@example.org"})
+        told = await sender_of(world, smtp_url=secure.url).test(rule)
+        assert told.error is None
+        assert [mail["To"] for mail in secure.mails] == ["ada@example.org"]
+        assert secure.signed_in == [(b"ada", True)]
+        wrong = await sender_of(world, smtp_url=secure.url.replace("secret", "guess")).test(rule)
+        assert "535" in str(wrong.error)
+        assert "guess" not in str(wrong.error)
+
+    @pytest.mark.parametrize("secure", ["smtp", "smtps"], indirect=True)
+    async def test_a_certificate_of_nobody_known_is_refused(self, world: World, secure: Any) -> None:
+        rule = await world.rule(notification={"type": "email", "target": "ada@example.org"})
+        told = await sender_of(world, smtp_url=secure.url).test(rule)
+        assert str(told.error).startswith("no TLS with the mail server localhost")
+        assert (secure.mails, secure.signed_in) == ([], [])
+
+    async def test_who_insists_on_tls_sends_nothing_without(self, world: World, mailbox: Any) -> None:
+        rule = await world.rule(notification={"type": "email", "target": "ada@example.org"})
+        told = await sender_of(world, smtp_url=f"{mailbox.url}?tls=always").test(rule)
+        assert (told.sent, mailbox.mails) == (False, [])
+        assert "STARTTLS" in str(told.error)
+
+
 class TestServices:
     async def test_a_services_url_is_sent_to(self, world: World, receiver: HttpReceiver) -> None:
         rule = await world.rule(notification={"type": "apprise", "target": receiver.url.replace("http://", "json://")})
@@ -450,6 +516,32 @@ class TestServices:
     async def test_what_is_refused(self, target: str, error: str) -> None:
         with pytest.raises(DeliveryFailed, match=error):
             await Services(allow_private=False).send(target, message())
+
+    @pytest.mark.parametrize("query", ["", "?redirect=yes"])
+    async def test_redirects_are_not_followed(self, receiver: HttpReceiver, query: str) -> None:
+        """They could lead to an address that nobody has checked."""
+        async with http_receiver() as inside:
+            receiver.answer, receiver.location = 307, inside.url
+            with pytest.raises(DeliveryFailed, match="didn't take it"):
+                await Services(allow_private=True).send(receiver.url.replace("http://", "json://") + query, message())
+            assert len(receiver.seen) == 1
+            assert inside.seen == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ({"base_url": "https://dash.example.org/"}, "https://dash.example.org/alerts/"),
+        ({"base_url": "", "port": 4711}, "http://127.0.0.1:4711/alerts/"),
+        ({"base_url": "", "port": 4711, "host": "0.0.0.0"}, "http://127.0.0.1:4711/alerts/"),
+        ({"base_url": "", "port": 4711, "host": "::1"}, "http://[::1]:4711/alerts/"),
+    ],
+)
+async def test_links_lead_to_dashapp(world: World, receiver: HttpReceiver, settings: dict[str, Any], start: str) -> None:
+    rule = await webhook_rule(world, receiver)
+    assert (await sender_of(world, **settings).test(rule)).sent
+    link = receiver.got[0].body["alerts"][0]["generatorURL"]
+    assert link.startswith(f"{start}{rule.id}?from=")
 
 
 async def test_a_test_goes_out_at_once_and_is_no_event(world: World, receiver: HttpReceiver) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
@@ -130,4 +132,35 @@ async def test_names_are_text_and_never_markup(signed_in: BrowserContext, site: 
         await expect(page.get_by_text(hostile).first).to_be_visible()
         assert await page.evaluate("window.hacked === undefined")
         await page.close()
+    site.api.delete(f"/api/v1/alerts/{rule['id']}")
+
+
+async def test_a_test_is_sent_and_what_became_of_it_is_told(signed_in: BrowserContext, site: Site) -> None:
+    target = {"type": "webhook", "target": f"{site.url}/hook"}
+    rule = make(site, name="Tested", notification=target)
+    page = await opened(signed_in, f"{site.url}/alerts/{rule['id']}")
+    await page.get_by_role("button", name="Send a test").click()
+    await expect(page.locator(".toast")).to_contain_text(
+        "could not be delivered: 127.0.0.1 is 127.0.0.1, which is no public address"
+    )
+    site.api.delete(f"/api/v1/alerts/{rule['id']}")
+
+
+async def test_a_notifications_link_shows_that_time_here_and_on_dashboards(
+    signed_in: BrowserContext, site: Site, busy: dict[str, Any]
+) -> None:
+    panel = {"title": "Busy", "type": "line", "query": "alerts.other"}
+    second = panel | {"options": {"queries": [{"query": "alerts.busy"}]}}
+    shown = site.create("Shows <it>", [second])
+    site.create("Shows another", [panel])
+    rule = make(site, name="Linked", tags={"host": "a"})
+    now = datetime.now(UTC)
+    start, end = (f"{when:%Y-%m-%dT%H:%M:%SZ}" for when in (now - timedelta(minutes=50), now - timedelta(minutes=20)))
+    page = await opened(signed_in, f"{site.url}/alerts/{rule['id']}?{urlencode({'from': start, 'to': end})}")
+    await expect(page.get_by_role("radio", name="Then")).to_be_checked()
+    await expect(page.locator(".verdict")).to_contain_text("in 30 minutes")
+    links = page.locator('[data-role="dashboards"] a')
+    await expect(links).to_have_text(["Shows <it>"])
+    await links.first.click()
+    await page.wait_for_url(re.compile(rf"/d/{shown['id']}\?from={start.replace(':', '(:|%3A)')}&to={end.replace(':', '(:|%3A)')}"))
     site.api.delete(f"/api/v1/alerts/{rule['id']}")
