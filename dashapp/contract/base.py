@@ -23,8 +23,8 @@ def _check_storable(value: object) -> None:
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
             raise ValueError("text holds no NUL and no lone surrogate")
-    elif isinstance(value, dict):
-        for part in value.values():
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
             _check_storable(part)
 
 

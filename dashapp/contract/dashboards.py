@@ -8,14 +8,17 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import Step
-from dashapp.contract.metrics import Aggregation, Function, MetricName, Selection, TagKey, Tags
+from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Function, MetricName, Selection, TagKey
+from dashapp.contract.variables import MOST_VARIABLES, Variable, check_names
 
 GRID_COLUMNS = 12
-PanelType = Literal["line", "area", "bar", "gauge", "stat"]
+PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "heatmap", "alerts", "text"]
+#: Types that ask for no metric.
+UNASKING: frozenset[PanelType] = frozenset({"alerts", "text"})
 Calculation = Literal["last", "avg", "min", "max", "sum"]
 LegendFigure = Literal["last", "min", "avg", "max", "sum"]
 ThresholdStyle = Literal["line", "band", "off"]
@@ -24,6 +27,8 @@ Unit = Literal[
     "", "short", "count", "percent", "ratio", "bytes", "bytes/s", "bytesSI", "bytesSI/s", "bits/s", "seconds", "ms", "ops/s",
 ]  # fmt: skip
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+#: A metric's name, or nothing.
+PanelMetric = Annotated[str, StringConstraints(max_length=255, pattern=NAME_PATTERN.replace("^", "^(").replace("$", ")?$"))]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -80,7 +85,7 @@ class PanelQuery(StorableModel):
     query: Annotated[MetricName, Shown("Metric", kind="metric")]
     aggregation: Annotated[Aggregation | None, _AGGREGATION] = None
     function: Annotated[Function | None, _FUNCTION] = Field(default=None, description=_FUNCTION_HELP)
-    tags: Annotated[Tags, _TAGS] = Field(default_factory=dict)
+    tags: Annotated[Filters, _TAGS] = Field(default_factory=dict)
     group_by: Annotated[list[TagKey], _GROUP_BY] = Field(default_factory=list, max_length=8)
     alias: Annotated[str | None, _ALIAS] = Field(default=None, max_length=200)
 
@@ -94,6 +99,9 @@ _UNITS = {
 
 
 class PanelOptions(StorableModel):
+    content: Annotated[str, Shown("Text", kind="area")] = Field(
+        default="", max_length=10_000, description="What a text panel says, in Markdown."
+    )
     unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(
         default="", description="How values are written on axes, legends and stats."
     )
@@ -131,7 +139,7 @@ class PanelOptions(StorableModel):
     )
     aggregation: Annotated[Aggregation | None, _AGGREGATION] = None
     function: Annotated[Function | None, _FUNCTION] = Field(default=None, description=_FUNCTION_HELP)
-    tags: Annotated[Tags, _TAGS] = Field(default_factory=dict)
+    tags: Annotated[Filters, _TAGS] = Field(default_factory=dict)
     group_by: Annotated[list[TagKey], _GROUP_BY] = Field(default_factory=list, max_length=8)
     alias: Annotated[str | None, _ALIAS] = Field(
         default=None, max_length=200, description="Names a series, e.g. `{host} {device}`."
@@ -150,9 +158,18 @@ class PanelDefinition(StorableModel):
 
     title: Title
     type: PanelType
-    query: MetricName
+    query: PanelMetric = Field(
+        default="", validate_default=True, description="A metric name; panels of alerts and of text have none."
+    )
     options: PanelOptions = Field(default_factory=PanelOptions)
     position: Position = Field(default_factory=Position)
+
+    @field_validator("query")
+    @classmethod
+    def _asks_for_something(cls, query: str, info: ValidationInfo) -> str:
+        if not query and "type" in info.data and info.data["type"] not in UNASKING:
+            raise ValueError(f"a panel of type {info.data['type']} asks for a metric")
+        return query
 
     def selections(self) -> list[tuple[Selection, str | None]]:
         """The panel's queries in drawing order, each with its naming template.
@@ -161,6 +178,8 @@ class PanelDefinition(StorableModel):
         the range is the largest maximum of its buckets, never the largest average.
         """
         options = self.options
+        if self.type in UNASKING:
+            return []
         natural: Aggregation = options.calculation if options.calculation in ("min", "max", "sum") else "avg"
         first = PanelQuery(
             query=self.query, aggregation=options.aggregation, function=options.function, tags=options.tags,
@@ -190,7 +209,7 @@ class FormField(Model):
     name: str = Field(description="The option's name; `thresholds.warning` for a part of one.")
     label: str
     group: str = Field(description="The heading it stands under.")
-    kind: Literal["choice", "choices", "number", "integer", "text", "switch", "color", "tags", "tagKeys", "metric"]
+    kind: Literal["choice", "choices", "number", "integer", "text", "switch", "color", "tags", "tagKeys", "metric", "area"]
     help: str = ""
     choices: list[Choice] = Field(default_factory=list)
     default: bool | float | str | list[str] | None = None
@@ -207,6 +226,7 @@ class PanelTypeInfo(Model):
     about: str
     sketch: str = Field(description="The path of a small SVG picture, 48 by 28.")
     filled: bool = Field(default=False, description="Whether the picture's path is an area.")
+    asks: bool = Field(default=True, description="Whether it asks for a metric.")
     options: list[str] = Field(description="The options that it heeds.")
     position: Position = Field(description="Where and how large a new one is; only w and h count.")
 
@@ -222,7 +242,7 @@ class PanelTypes(Model):
 class PanelUpdate(StorableModel):
     title: Title | None = None
     type: PanelType | None = None
-    query: MetricName | None = None
+    query: PanelMetric | None = None
     options: PanelOptions | None = None
     position: Position | None = None
     version: int | None = Field(default=None, description="The dashboard's version that this change was made on.")
@@ -237,10 +257,20 @@ class Panel(PanelDefinition):
     )
 
 
+def _distinct(variables: list[Variable]) -> list[Variable]:
+    check_names(variables)
+    return variables
+
+
+Variables = Annotated[list[Variable], Field(max_length=MOST_VARIABLES), AfterValidator(_distinct)]
+_VARIABLES = "What readers choose, and panels ask for as `$name`."
+
+
 class DashboardRequest(StorableModel):
     name: Title
     description: str = Field(default="", max_length=2000)
     is_public: bool = False
+    variables: Variables = Field(default_factory=list, description=_VARIABLES)
     panels: list[PanelDefinition] = Field(default_factory=list, max_length=100)
 
 
@@ -248,6 +278,7 @@ class DashboardUpdate(StorableModel):
     name: Title | None = None
     description: str | None = Field(default=None, max_length=2000)
     is_public: bool | None = None
+    variables: Variables | None = Field(default=None, description=f"{_VARIABLES} Replaces all.")
     layout: list[LayoutItem] | None = Field(default=None, max_length=100, description="Moves all of these in one transaction.")
     version: int | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
 
@@ -270,6 +301,7 @@ class Dashboard(Model):
     description: str
     owner_id: UUID
     is_public: bool
+    variables: list[Variable] = Field(default_factory=list, description=_VARIABLES)
     panels: list[Panel]
     layout: list[LayoutItem]
     version: int

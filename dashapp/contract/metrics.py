@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter, field_validator, model_validator
+from pydantic import Field, PlainValidator, StringConstraints, TypeAdapter, WithJsonSchema, field_validator, model_validator
 
 from dashapp.contract.base import Model, StorableModel
 from dashapp.contract.durations import Step
@@ -38,18 +38,36 @@ def _storable(text: str) -> str:
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 TagValue = Annotated[str, StringConstraints(max_length=LONGEST_TAG_VALUE, strict=True)]
 Tags = Annotated[dict[TagKey, TagValue], Field(max_length=32)]
+MOST_TAG_VALUES = 1000
 
 
-class _Tagged(Model):
-    @field_validator("tags", check_fields=False)
-    @classmethod
-    def _tags_are_storable(cls, tags: dict[str, str] | None) -> dict[str, str] | None:
-        for value in (tags or {}).values():
-            _storable(value)
-        return tags
+def _filter(value: object) -> str | list[str]:
+    """One value, or several of which a series has any: sorted, so that the same question reads the same."""
+    values = value if isinstance(value, list) else [value]
+    if not 1 <= len(values) <= MOST_TAG_VALUES or not all(isinstance(one, str) for one in values):
+        raise ValueError(f"a tag's filter is text, or a list of 1 to {MOST_TAG_VALUES} texts")
+    if any(len(one) > LONGEST_TAG_VALUE for one in values):
+        raise ValueError(f"a tag's value has at most {LONGEST_TAG_VALUE} characters")
+    for one in values:
+        _storable(one)
+    distinct = sorted(set(values))
+    return distinct[0] if len(distinct) == 1 else distinct
 
 
-class Point(_Tagged):
+_ONE_VALUE = {"type": "string", "maxLength": LONGEST_TAG_VALUE}
+TagFilter = Annotated[
+    str | list[str],
+    PlainValidator(_filter),
+    WithJsonSchema(
+        {"anyOf": [_ONE_VALUE, {"type": "array", "items": _ONE_VALUE, "minItems": 1, "maxItems": MOST_TAG_VALUES}]}
+    ),
+]
+#: Which series: those that have each of these tags with the value, or one of the values.
+Filters = Annotated[dict[TagKey, TagFilter], Field(max_length=32)]
+_FILTERS = "Only series with all of these tags; a list of values means any of them."
+
+
+class Point(Model):
     """One sample of one series."""
 
     name: MetricName = Field(description="Metric name, e.g. `cpu.usage`.")
@@ -59,6 +77,13 @@ class Point(_Tagged):
         default=None, strict=True, ge=EARLIEST_MS, le=LATEST_MS,
         description="Unix milliseconds; the server's clock when missing.",
     )  # fmt: skip
+
+    @field_validator("tags")
+    @classmethod
+    def _tags_are_storable(cls, tags: dict[str, str]) -> dict[str, str]:
+        for value in tags.values():
+            _storable(value)
+        return tags
 
 
 PointBatch = Annotated[list[Point], Field(min_length=1, max_length=MAX_POINTS_A_REQUEST)]
@@ -84,21 +109,37 @@ class MetricUpdate(StorableModel):
     description: str | None = Field(default=None, max_length=1000)
 
 
-class Selection(_Tagged):
+class Selection(Model):
     """Which samples, and how they become one number a bucket. No range: that is the viewer's."""
 
     query: MetricName = Field(description="A metric name.")
     aggregation: Aggregation = Field(default="avg", description="How the samples of a bucket become one value.")
     function: Function | None = Field(default=None, description=_FUNCTION)
-    tags: Tags = Field(default_factory=dict, description="Only series with all of these tags.")
+    tags: Filters = Field(default_factory=dict, description=_FILTERS)
     group_by: list[TagKey] = Field(
         default_factory=list, max_length=8, description="One series of values for each combination of these tags."
     )
 
     def described(self) -> str:
         """For messages: ``cpu.usage with host=a``."""
-        tags = ", ".join(f"{key}={value}" for key, value in sorted(self.tags.items()))
+        tags = ", ".join(f"{key}={_written(value)}" for key, value in sorted(self.tags.items()))
         return f"{self.query} with {tags}" if tags else self.query
+
+    @property
+    def equal(self) -> dict[str, str]:
+        """The tags of which one value is asked for."""
+        return {key: value for key, value in self.tags.items() if isinstance(value, str)}
+
+    @property
+    def among(self) -> dict[str, list[str]]:
+        """The tags of which any of several values is asked for."""
+        return {key: value for key, value in self.tags.items() if isinstance(value, list)}
+
+
+def _written(value: str | list[str]) -> str:
+    if isinstance(value, str):
+        return value
+    return " or ".join([*value[:3], *([f"{len(value) - 3} more"] if len(value) > 3 else [])])
 
 
 class MetricQuery(Selection):
@@ -136,7 +177,7 @@ class MetricQuery(Selection):
         )  # fmt: skip
 
 
-class SingleQuery(_Tagged):
+class SingleQuery(Model):
     """The body of ``POST /query``."""
 
     query: MetricName
@@ -145,7 +186,7 @@ class SingleQuery(_Tagged):
     aggregation: Aggregation = "avg"
     function: Function | None = Field(default=None, description=_FUNCTION)
     step: Step | None = None
-    tags: Tags = Field(default_factory=dict)
+    tags: Filters = Field(default_factory=dict, description=_FILTERS)
 
 
 class BatchItem(MetricQuery):

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from dashapp.contract.base import from_pydantic
-from dashapp.contract.dashboards import Dashboard, LayoutItem, Panel, PanelOptions, PanelType, Position, Title
-from dashapp.contract.metrics import MetricName
+from dashapp.contract.dashboards import Dashboard, LayoutItem, Panel, PanelMetric, PanelOptions, PanelType, Position, Title
+from dashapp.contract.variables import Variable
 from dashapp.database.pool import Row
 
 _FALLBACKS: tuple[tuple[str, TypeAdapter[Any], object], ...] = (
     ("title", TypeAdapter(Title), "Untitled"),
     ("type", TypeAdapter(PanelType), "line"),
-    ("query", TypeAdapter(MetricName), "unknown"),
+    ("query", TypeAdapter(PanelMetric), "unknown"),
 )
 
 
@@ -46,6 +47,8 @@ def panel_of(row: Row) -> Panel:
         return Panel.model_validate(values)
     except ValidationError as error:
         failure = from_pydantic(error)
+    if not values["query"]:
+        values["query"] = "unknown"
     for field, adapter, fallback in _FALLBACKS:
         try:
             adapter.validate_python(values[field])
@@ -59,4 +62,13 @@ def dashboard_of(row: Row, panels: Iterable[Row]) -> Dashboard:
     """A dashboard's row and its panels', in reading order."""
     built = sorted((panel_of(panel) for panel in panels), key=lambda p: (p.position.y, p.position.x, p.id))
     layout = [LayoutItem.model_construct(i=panel.id, **dict(panel.position)) for panel in built]
-    return Dashboard(**dict(row), panels=built, layout=layout)
+    return Dashboard(**{**row, "variables": _variables(row["variables"])}, panels=built, layout=layout)
+
+
+def _variables(stored: object) -> list[Variable]:
+    """Those that can be read; panels that ask for another say so."""
+    readable = []
+    for one in stored if isinstance(stored, list) else []:
+        with suppress(ValidationError):
+            readable.append(Variable.model_validate(one))
+    return readable

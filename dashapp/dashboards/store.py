@@ -16,6 +16,7 @@ from psycopg import errors as pg
 from psycopg.types.json import Jsonb
 
 from dashapp.contract.dashboards import (
+    UNASKING,
     Dashboard,
     DashboardRequest,
     DashboardSummary,
@@ -28,6 +29,7 @@ from dashapp.contract.dashboards import (
     Position,
 )
 from dashapp.contract.documents import DashboardDocument
+from dashapp.contract.variables import Variable
 from dashapp.dashboards import layout
 from dashapp.dashboards.rows import dashboard_of, panel_of, position_of
 from dashapp.database.audit import record
@@ -114,13 +116,15 @@ class Dashboards:
             Conflict: `update.version` is stale; nothing has changed.
             ValidationFailed: the layout names a panel of another dashboard, or one twice.
         """
-        given = update.model_dump(include={"name", "description", "is_public"}, exclude_none=True)
+        given: dict[str, Any] = update.model_dump(include={"name", "description", "is_public"}, exclude_none=True)
+        if update.variables is not None:
+            given["variables"] = _plain(update.variables)
         async with self._database.connection() as connection:
             await self._lock(connection, dashboard_id, update.version)
             if update.layout is not None:
                 await self._move(connection, dashboard_id, update.layout)
             if given or update.layout is not None:
-                values = {"id": dashboard_id, "name": None, "description": None, "is_public": None} | given
+                values = {"id": dashboard_id, "name": None, "description": None, "is_public": None, "variables": None} | given
                 await connection.execute(self._sql["change_dashboard"], values)
             dashboard = await self._get(connection, dashboard_id)
             if given or update.layout is not None:
@@ -170,7 +174,8 @@ class Dashboards:
                 name = "add_panel" if panel_id is None else "change_panel"
                 await connection.execute(self._sql[name], {**columns, "id": panel_id})
             values = document.model_dump(include={"name", "description", "is_public"})
-            await connection.execute(self._sql["change_dashboard"], values | {"id": dashboard_id})
+            values |= {"id": dashboard_id, "variables": _plain(document.variables)}
+            await connection.execute(self._sql["change_dashboard"], values)
             await record(connection, "dashboard.change", dashboard_id, document.name, changed=["import"])
             return await self._get(connection, dashboard_id)
 
@@ -258,6 +263,9 @@ class Dashboards:
             panel = await self._panel(connection, panel_id)
             if not given:
                 return panel_of(panel)
+            if not (given.get("query", panel["query"]) or given.get("type", panel["type"]) in UNASKING):
+                kind = given.get("type", panel["type"])
+                raise ValidationFailed("query: this type of panel asks for a metric.", details={"query": f"a {kind} panel asks for a metric"})
             columns = ("title", "type", "query", "options", "x", "y", "w", "h")
             cursor = await connection.execute(self._sql["change_panel"], {"id": panel_id} | dict.fromkeys(columns) | given)
             row = await cursor.fetchone()
@@ -348,6 +356,7 @@ class Dashboards:
     async def _create(self, connection: Connection, owner_id: UUID, request: DashboardRequest) -> Dashboard:
         positions = layout.arranged(request.panels)
         values = request.model_dump(include={"name", "description", "is_public"}) | {"owner_id": owner_id}
+        values["variables"] = _plain(request.variables)
         values["id"] = request.id if isinstance(request, DashboardDocument) else None
         try:
             row = await (await connection.execute(self._sql["add_dashboard"], values)).fetchone()
@@ -369,6 +378,10 @@ class Dashboards:
         columns = {key: [getattr(item, key) for item in items] for key in ("x", "y", "w", "h")}
         values = {"dashboard_id": dashboard_id, "ids": [item.i for item in items], **columns}
         await connection.execute(self._sql["move_panels"], values)
+
+
+def _plain(variables: Sequence[Variable]) -> Jsonb:
+    return Jsonb([variable.model_dump(mode="json", by_alias=True, exclude_defaults=True) for variable in variables])
 
 
 def _json(options: PanelOptions) -> Jsonb:

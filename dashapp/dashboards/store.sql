@@ -21,7 +21,7 @@ ORDER BY lower(d.name), d.created_at, d.id
 LIMIT 20
 
 -- name: dashboard
-SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards
+SELECT id, name, description, owner_id, is_public, variables, version, created_at, updated_at FROM dashboards
 WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: owners
@@ -39,8 +39,8 @@ SELECT id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
 WHERE id = %(id)s AND deleted_at IS NULL
 
 -- name: add_dashboard
-INSERT INTO dashboards (id, name, description, owner_id, is_public)
-VALUES (coalesce(%(id)s, gen_random_uuid()), %(name)s, %(description)s, %(owner_id)s, %(is_public)s)
+INSERT INTO dashboards (id, name, description, owner_id, is_public, variables)
+VALUES (coalesce(%(id)s, gen_random_uuid()), %(name)s, %(description)s, %(owner_id)s, %(is_public)s, %(variables)s)
 RETURNING id
 
 -- name: own_dashboards_named
@@ -52,6 +52,7 @@ UPDATE dashboards SET
     name = coalesce(%(name)s, name),
     description = coalesce(%(description)s, description),
     is_public = coalesce(%(is_public)s, is_public),
+    variables = coalesce(%(variables)s, variables),
     version = version + 1, updated_at = now()
 WHERE id = %(id)s
 
@@ -62,7 +63,7 @@ UPDATE dashboards SET version = version + 1, updated_at = now() WHERE id = %(id)
 UPDATE dashboards SET deleted_at = now(), version = version + 1 WHERE id = %(id)s AND deleted_at IS NULL RETURNING name
 
 -- name: deleted_dashboard
-SELECT id, name, description, owner_id, is_public, version, created_at, updated_at FROM dashboards
+SELECT id, name, description, owner_id, is_public, variables, version, created_at, updated_at FROM dashboards
 WHERE id = %(id)s AND deleted_at > now() - %(kept)s
 
 -- name: restore_dashboard

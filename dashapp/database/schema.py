@@ -201,6 +201,7 @@ dashboards = Table(
     Column("description", Text, nullable=False, server_default=""),
     Column("owner_id", UUID, ForeignKey("users.id"), nullable=False),
     Column("is_public", Boolean, nullable=False, server_default=text("false")),
+    Column("variables", JSONB, nullable=False, server_default=text("'[]'")),
     Column("version", Integer, nullable=False, server_default="1"),
     _moment("created_at", now=True), _moment("updated_at", now=True), _moment("deleted_at", optional=True),
     Index("dashboards_owner_id_idx", "owner_id"),

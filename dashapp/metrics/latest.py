@@ -74,15 +74,15 @@ def _ways(selections: Sequence[Selection]) -> tuple[list[str | None], list[str |
     for name, asking in by_metric.items():
         if len(asking) > _FEW:
             for selection in asking:
-                for key, value in selection.tags.items():
+                for key, value in selection.equal.items():
                     values.setdefault((name, key), set()).add(value)
     keys = [
-        max(selection.tags, key=lambda key: len(values[selection.query, key]))
+        max(selection.equal, key=lambda key: len(values[selection.query, key]))
         if selection.tags and len(by_metric[selection.query]) > _FEW
         else None
         for selection in selections
     ]
-    return keys, [None if key is None else selection.tags[key] for key, selection in zip(keys, selections, strict=True)]
+    return keys, [None if key is None else selection.equal[key] for key, selection in zip(keys, selections, strict=True)]
 
 
 async def buckets(
@@ -100,7 +100,7 @@ async def buckets(
     values: dict[str, object] = {
         "numbers": np.arange(len(selections)),
         "names": [selection.query for selection in selections],
-        "tags": [json.dumps(selection.tags) for selection in selections],
+        "tags": [json.dumps(selection.equal) for selection in selections],
         "keys": [json.dumps(selection.group_by) for selection in selections],
         "by_keys": by_keys, "by_values": by_values,
         "step": timedelta(milliseconds=step_ms), "from": from_ms(start_ms), "to": from_ms(end_ms),

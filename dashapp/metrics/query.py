@@ -122,8 +122,12 @@ class Reader:
                 return frame
 
     async def _groups(self, connection: Connection, selection: Selection, keys: Sequence[str]) -> list[_Group]:
-        values = {"name": selection.query, "tags": json.dumps(selection.tags), "group_by": list(keys)}
-        cursor = await connection.execute(_SQL["select"], values, binary=True)
+        values = {"name": selection.query, "tags": json.dumps(selection.equal), "group_by": list(keys)}
+        among = selection.among
+        if among:
+            values["among"] = json.dumps(among)
+        statement = _SQL["select"].replace("{among}", _SQL["among"] if among else "")
+        cursor = await connection.execute(statement, values, binary=True)
         return [_Group(keys, row) for row in await cursor.fetchall()]
 
 

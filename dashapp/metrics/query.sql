@@ -16,9 +16,15 @@ SELECT ARRAY(
     ) AS labels,
     array_agg(s.id ORDER BY s.id) AS ids
 FROM series s
-WHERE s.metric_id = (SELECT id FROM metrics WHERE name = %(name)s) AND s.tags @> %(tags)s::jsonb
+WHERE s.metric_id = (SELECT id FROM metrics WHERE name = %(name)s) AND s.tags @> %(tags)s::jsonb {among}
 GROUP BY 1
 ORDER BY 1
+
+-- name: among
+-- Each of these tags has one of its values.
+AND NOT EXISTS (
+    SELECT FROM jsonb_each(%(among)s::jsonb) AS f (key, wanted) WHERE (f.wanted ? (s.tags ->> f.key)) IS NOT TRUE
+)
 
 -- Parts of the range: each gives (series_id, bucket, value, samples) for buckets of the step. {n} numbers the part.
 

@@ -62,7 +62,7 @@ def create_router(services: Services) -> APIRouter:
             return JSONResponse({}, 401)
         firsts = await services.dashboards.first_panels([one.id for one in (await shown(user))[:_MOST_PICTURES]])
         end = now_ms()
-        asked = {dashboard_id: panel.selections()[0][0] for dashboard_id, panel in firsts.items() if panel.error is None}
+        asked = {dashboard_id: asked_first for dashboard_id, panel in firsts.items() if (asked_first := _first(panel))}
         # Many dashboards show the same: each query is asked once.
         keys = {dashboard_id: selection.model_dump_json() for dashboard_id, selection in asked.items()}
         distinct = {keys[dashboard_id]: selection for dashboard_id, selection in asked.items()}

@@ -1,0 +1,147 @@
+"""A dashboard's variables: what its readers choose, and panels ask for by name.
+
+A variable's name stands in a panel's title, its Markdown, its series' names and its tag filters, as ``$host`` or
+``${host}``; ``$$`` is a dollar. In a filter it is the whole value, and several chosen values mean any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from dashapp.contract.base import StorableModel
+from dashapp.contract.metrics import MetricName, TagKey, TagValue
+from dashapp.errors import ValidationFailed
+
+if TYPE_CHECKING:
+    from dashapp.contract.dashboards import PanelDefinition
+
+MOST_VARIABLES = 20
+#: Values that a link may choose of one variable.
+MOST_CHOSEN = 100
+#: The parameter of a page's link that chooses a value is the variable's name after this.
+LINK_PREFIX = "var-"
+_REFERENCE = re.compile(r"\$(?:\$|\{([a-zA-Z_]\w*)\}|([a-zA-Z_]\w*))")
+
+VariableName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+#: By variable its chosen values, sorted; none for all. Hashable: viewers who chose the same share a board.
+Chosen = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Variable(StorableModel):
+    """What readers of a dashboard choose from: the values of a metric's tag, or a list."""
+
+    name: VariableName = Field(description="As panels write it: `$name`.")
+    label: str = Field(default="", max_length=100, description="What the page calls it; the name when missing.")
+    metric: MetricName | None = Field(default=None, description="The metric whose tag's values are offered.")
+    tag: TagKey | None = Field(default=None, description="The tag whose values are offered.")
+    values: list[TagValue] = Field(default_factory=list, max_length=1000, description="What is offered instead, in this order.")
+    multi: bool = Field(default=False, description="Whether several values can be chosen at once.")
+    all: bool = Field(default=True, description="Whether all can be chosen; it is what shows until something is chosen.")
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Variable:
+        if bool(self.values) == (self.metric is not None or self.tag is not None):
+            raise ValueError("a variable takes its values either from a metric's tag (metric and tag) or from a list (values)")
+        if not self.values and (self.metric is None or self.tag is None):
+            raise ValueError("a variable of a tag's values has both metric and tag")
+        return self
+
+    @property
+    def shown(self) -> str:
+        return self.label or self.name
+
+    def filter(self, chosen: tuple[str, ...]) -> list[str] | None:
+        """The values of which a series may have any; None for whatever there is."""
+        return list(chosen or self.values) or None
+
+    def in_words(self, chosen: tuple[str, ...]) -> str:
+        return ", ".join(chosen) if chosen else "all"
+
+
+def check_names(variables: Iterable[Variable]) -> None:
+    """
+    Raises:
+        ValueError: two have one name.
+    """
+    seen: set[str] = set()
+    for variable in variables:
+        if variable.name in seen:
+            raise ValueError(f"two variables are named {variable.name}")
+        seen.add(variable.name)
+
+
+def chosen_in(variables: Iterable[Variable], asked: Mapping[str, Iterable[str]], known: Mapping[str, list[str]]) -> Chosen:
+    """What is chosen where somebody asks for these values by variable; `known` are the values that there are, for variables
+    that can't be all: then the first of them is chosen.
+    """
+    chosen = []
+    for variable in variables:
+        values = [value for value in asked.get(variable.name, ()) if len(value) <= 256 and "\x00" not in value]
+        if not values and not variable.all:
+            values = (variable.values or known.get(variable.name, []))[:1]
+        values = values[:MOST_CHOSEN] if variable.multi else values[:1]
+        chosen.append((variable.name, tuple(sorted(set(values)))))
+    return tuple(chosen)
+
+
+def substituted(definition: PanelDefinition, variables: Iterable[Variable], chosen: Chosen) -> PanelDefinition:
+    """The panel as it is drawn with these values.
+
+    Raises:
+        ValidationFailed: a filter asks for a variable that the dashboard doesn't have.
+    """
+    known, values = {variable.name: variable for variable in variables}, dict(chosen)
+
+    def text(words: str) -> str:
+        def value(found: re.Match[str]) -> str:
+            name = found[1] or found[2]
+            if name is None:
+                return "$"
+            # A dollar before another word is just a dollar.
+            return known[name].in_words(values.get(name, ())) if name in known else found[0]
+
+        return _REFERENCE.sub(value, words)
+
+    def filters(tags: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+        asked: dict[str, str | list[str]] = {}
+        for key, value in tags.items():
+            wanted: list[str] | None = []
+            for part in [value] if isinstance(value, str) else value:
+                more = _values(part, known, values)
+                wanted = None if more is None or wanted is None else [*wanted, *more]
+            if wanted is not None:
+                asked[key] = wanted[0] if len(wanted) == 1 else sorted(set(wanted))
+        return asked
+
+    options = definition.options
+    changes = {
+        "tags": filters(options.tags),
+        "alias": options.alias and text(options.alias),
+        "content": text(options.content),
+        "queries": [
+            query.model_copy(update={"tags": filters(query.tags), "alias": query.alias and text(query.alias)})
+            for query in options.queries
+        ],
+    }
+    return definition.model_copy(
+        update={"title": text(definition.title), "options": options.model_copy(update=changes)}
+    )
+
+
+def _values(part: str, known: Mapping[str, Variable], chosen: Mapping[str, tuple[str, ...]]) -> list[str] | None:
+    """The values that a filter's one value stands for; None for any."""
+    found = _REFERENCE.fullmatch(part)
+    if found is None:
+        return [part[1:] if part.startswith("$$") else part]
+    name = found[1] or found[2]
+    if name is None:
+        return ["$"]
+    if name not in known:
+        names = ", ".join(f"${other}" for other in known)
+        has = f"it has {names}" if names else "it has none; the dashboard's settings add one"
+        raise ValidationFailed(f"${name} is no variable of this dashboard; {has}.")
+    return known[name].filter(chosen.get(name, ()))

@@ -1,0 +1,15 @@
+"""Dashboards: variables."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    text = Path(__file__).with_name("m0006_variables.sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(text)
