@@ -16,9 +16,9 @@ from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Functio
 from dashapp.contract.variables import MOST_VARIABLES, Variable, check_names
 
 GRID_COLUMNS = 12
-PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "heatmap", "alerts", "text"]
+PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "text"]
 #: Types that ask for no metric.
-UNASKING: frozenset[PanelType] = frozenset({"alerts", "text"})
+UNASKING: frozenset[PanelType] = frozenset({"text"})
 Calculation = Literal["last", "avg", "min", "max", "sum"]
 LegendFigure = Literal["last", "min", "avg", "max", "sum"]
 ThresholdStyle = Literal["line", "band", "off"]
@@ -99,7 +99,7 @@ _UNITS = {
 
 
 class PanelOptions(StorableModel):
-    content: Annotated[str, Shown("Text", kind="area")] = Field(
+    content: Annotated[str, Shown("Markdown", "Text", kind="area")] = Field(
         default="", max_length=10_000, description="What a text panel says, in Markdown."
     )
     unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(

@@ -43,8 +43,9 @@ MOST_TAG_VALUES = 1000
 
 def _filter(value: object) -> str | list[str]:
     """One value, or several of which a series has any: sorted, so that the same question reads the same."""
-    values = value if isinstance(value, list) else [value]
-    if not 1 <= len(values) <= MOST_TAG_VALUES or not all(isinstance(one, str) for one in values):
+    given = value if isinstance(value, list) else [value]
+    values = [one for one in given if isinstance(one, str)]
+    if not 1 <= len(given) <= MOST_TAG_VALUES or len(values) < len(given):
         raise ValueError(f"a tag's filter is text, or a list of 1 to {MOST_TAG_VALUES} texts")
     if any(len(one) > LONGEST_TAG_VALUE for one in values):
         raise ValueError(f"a tag's value has at most {LONGEST_TAG_VALUE} characters")
@@ -58,9 +59,7 @@ _ONE_VALUE = {"type": "string", "maxLength": LONGEST_TAG_VALUE}
 TagFilter = Annotated[
     str | list[str],
     PlainValidator(_filter),
-    WithJsonSchema(
-        {"anyOf": [_ONE_VALUE, {"type": "array", "items": _ONE_VALUE, "minItems": 1, "maxItems": MOST_TAG_VALUES}]}
-    ),
+    WithJsonSchema({"anyOf": [_ONE_VALUE, {"type": "array", "items": _ONE_VALUE, "minItems": 1, "maxItems": MOST_TAG_VALUES}]}),
 ]
 #: Which series: those that have each of these tags with the value, or one of the values.
 Filters = Annotated[dict[TagKey, TagFilter], Field(max_length=32)]

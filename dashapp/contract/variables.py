@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from dashapp.contract.base import StorableModel
-from dashapp.contract.metrics import MetricName, TagKey, TagValue
+from dashapp.contract.metrics import LONGEST_TAG_VALUE, MetricName, TagKey, TagValue
 from dashapp.errors import ValidationFailed
 
 if TYPE_CHECKING:
@@ -80,12 +80,16 @@ def chosen_in(variables: Iterable[Variable], asked: Mapping[str, Iterable[str]],
     """
     chosen = []
     for variable in variables:
-        values = [value for value in asked.get(variable.name, ()) if len(value) <= 256 and "\x00" not in value]
+        values = [value for value in asked.get(variable.name, ()) if _can_be_a_tag(value)]
         if not values and not variable.all:
             values = (variable.values or known.get(variable.name, []))[:1]
         values = values[:MOST_CHOSEN] if variable.multi else values[:1]
         chosen.append((variable.name, tuple(sorted(set(values)))))
     return tuple(chosen)
+
+
+def _can_be_a_tag(value: str) -> bool:
+    return len(value) <= LONGEST_TAG_VALUE and not any(one == "\x00" or "\ud800" <= one <= "\udfff" for one in value)
 
 
 def substituted(definition: PanelDefinition, variables: Iterable[Variable], chosen: Chosen) -> PanelDefinition:
@@ -127,9 +131,13 @@ def substituted(definition: PanelDefinition, variables: Iterable[Variable], chos
             for query in options.queries
         ],
     }
-    return definition.model_copy(
-        update={"title": text(definition.title), "options": options.model_copy(update=changes)}
-    )
+    return definition.model_copy(update={"title": text(definition.title), "options": options.model_copy(update=changes)})
+
+
+def refers(value: str | list[str]) -> bool:
+    """Whether a filter's value is a variable."""
+    found = [_REFERENCE.fullmatch(part) for part in ([value] if isinstance(value, str) else value)]
+    return any(one is not None and one[0] != "$$" for one in found)
 
 
 def _values(part: str, known: Mapping[str, Variable], chosen: Mapping[str, tuple[str, ...]]) -> list[str] | None:

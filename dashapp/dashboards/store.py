@@ -265,7 +265,9 @@ class Dashboards:
                 return panel_of(panel)
             if not (given.get("query", panel["query"]) or given.get("type", panel["type"]) in UNASKING):
                 kind = given.get("type", panel["type"])
-                raise ValidationFailed("query: this type of panel asks for a metric.", details={"query": f"a {kind} panel asks for a metric"})
+                raise ValidationFailed(
+                    "query: this type of panel asks for a metric.", details={"query": f"a {kind} panel asks for a metric"}
+                )
             columns = ("title", "type", "query", "options", "x", "y", "w", "h")
             cursor = await connection.execute(self._sql["change_panel"], {"id": panel_id} | dict.fromkeys(columns) | given)
             row = await cursor.fetchone()

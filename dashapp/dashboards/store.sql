@@ -112,7 +112,7 @@ RETURNING id, dashboard_id, title, type, query, options, x, y, w, h
 -- name: first_panels
 -- Each dashboard's first plot in reading order: over time where there is one.
 SELECT DISTINCT ON (dashboard_id) id, dashboard_id, title, type, query, options, x, y, w, h FROM panels
-WHERE dashboard_id = ANY(%(ids)s::uuid[]) AND deleted_at IS NULL
+WHERE dashboard_id = ANY(%(ids)s::uuid[]) AND deleted_at IS NULL AND query <> ''
 ORDER BY dashboard_id, type NOT IN ('line', 'area', 'stat'), y, x, id
 
 -- name: mark_example

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -24,7 +24,9 @@ from bokeh.document.events import DocumentPatchedEvent
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import TimeRange
-from dashapp.errors import DashappError
+from dashapp.contract.variables import Chosen, substituted
+from dashapp.errors import DashappError, ValidationFailed
+from dashapp.live.choices import choose
 from dashapp.live.hub import now_ms
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics.routing import default_step
@@ -65,6 +67,7 @@ class Key(NamedTuple):
     end: str
     refresh: str
     theme: Theme
+    chosen: Chosen = ()
     #: Who edits has a board of their own, for what isn't saved yet; 0 is everybody's.
     editor: int = 0
 
@@ -99,6 +102,8 @@ class Board:
         self.panels: dict[str, Panel] = {}
         self.document = Document()
         self.cards = Cards(version=dashboard.version, title=dashboard.name)
+        #: What the variables are, and what panels show.
+        self._chosen = key.chosen
         #: The panel that is being edited, shown in place of the stored one.
         self._draft: Draft | None = None
         self._records, self._errors = self._wanted()
@@ -138,6 +143,7 @@ class Board:
             await asyncio.sleep(0)
             self._show_panel(panel_id, windows, start, end)
         self._put_cards()
+        self._put_variables()
         self._align()
         await self._explain_empty()
         self.document.add_root(self.cards)
@@ -152,7 +158,7 @@ class Board:
         """
         since = self.since(self._written[0]) if self._written else None
         if since is None or sum(len(change.patch) for change in since) > _MOST_PATCHED_BYTES:
-            roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in self.panels.items()}
+            roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in self.panels.items() if panel.plot}
             written = {
                 "board": self.number,
                 "roots": roots,
@@ -225,7 +231,9 @@ class Board:
     async def adopt(self, dashboard: Dashboard) -> None:
         """Show the dashboard as it is stored now; panels that didn't change stay as they are."""
         if dashboard.version > self.dashboard.version:
-            self.dashboard = dashboard
+            chosen = await choose(self.reader.database, dashboard.variables, dict(self.key.chosen))
+            if dashboard.version > self.dashboard.version:
+                self.dashboard, self._chosen = dashboard, chosen
             await self._arrange()
 
     async def draft(self, draft: Draft | None) -> None:
@@ -246,6 +254,11 @@ class Board:
                 definition = definition.model_copy(update={"position": records[panel_id].position})
             errors.pop(panel_id, None)
             records[panel_id] = definition
+        for panel_id, definition in records.items():
+            try:
+                records[panel_id] = substituted(definition, self.dashboard.variables, self._chosen)
+            except ValidationFailed as error:
+                errors.setdefault(panel_id, str(error))
         return records, errors
 
     def _saved_as_draft(self, records: Mapping[str, PanelDefinition]) -> bool:
@@ -278,6 +291,7 @@ class Board:
                     self._make(panel_id, records[panel_id])
                     self._show_panel(panel_id, windows, start, end)
                 self._put_cards()
+                self._put_variables()
                 self._align()
                 self.cards.update(version=self.dashboard.version, title=self.dashboard.name)
             if self._subscription is not None:
@@ -299,6 +313,13 @@ class Board:
         cards = [self.panels[panel_id].card for panel_id in self._records]
         if cards != self.cards.cards:
             self.cards.cards = cards
+
+    def _put_variables(self) -> None:
+        chosen = dict(self._chosen)
+        self.cards.variables = [
+            variable.wire() | {"label": variable.shown, "chosen": list(chosen.get(variable.name, ()))}
+            for variable in self.dashboard.variables
+        ]
 
     # -- asking --------------------------------------------------------------------------------------------------
 
@@ -459,13 +480,24 @@ class Boards:
     def __len__(self) -> int:
         return len(self._boards)
 
-    async def open(self, dashboard: Dashboard, shown: TimeRange, refresh: str, theme: Theme, editor: int = 0) -> Board:
+    async def open(
+        self,
+        dashboard: Dashboard,
+        shown: TimeRange,
+        refresh: str,
+        theme: Theme,
+        editor: int = 0,
+        asked: Mapping[str, Iterable[str]] | None = None,
+    ) -> Board:
         """The board that shows this; `close` it when the viewer is gone. Viewers who come together share the making.
+
+        `asked` are the values that the viewer chose, by variable.
 
         Raises:
             ValidationFailed: the range can't be read.
         """
-        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, editor)
+        chosen = await choose(self.reader.database, dashboard.variables, asked or {})
+        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor)
         self._viewers[key] = self._viewers.get(key, 0) + 1
         try:
             if key not in self._boards:

@@ -11,13 +11,15 @@ from starlette.responses import JSONResponse, Response
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery
+from dashapp.contract.variables import refers
 from dashapp.live.hub import now_ms
 from dashapp.pages.templates import page
 from dashapp.pages.visitor import to_login, visitor
 
 if TYPE_CHECKING:
     from dashapp.contract.accounts import User
-    from dashapp.contract.dashboards import DashboardSummary
+    from dashapp.contract.dashboards import DashboardSummary, Panel
+    from dashapp.contract.metrics import Selection
     from dashapp.services import Services
 
 #: Dashboards that the list holds; the search narrows them in the browser.
@@ -74,6 +76,14 @@ def create_router(services: Services) -> APIRouter:
         )
 
     return router
+
+
+def _first(panel: Panel) -> Selection | None:
+    """What the panel's first query asks for, whatever its dashboard's variables are."""
+    selection = next((selection for selection, _ in panel.selections()), None) if panel.error is None else None
+    if selection is None:
+        return None
+    return selection.model_copy(update={"tags": {key: value for key, value in selection.tags.items() if not refers(value)}})
 
 
 def _course(frame: object, start_ms: int) -> list[list[float]]:

@@ -29,10 +29,18 @@ class DashboardView:
     """Made before the page is sent: `await prepare()`, then `build` the session's document, `close` with the session."""
 
     def __init__(
-        self, boards: Boards, dashboard: Dashboard, *, shown: TimeRange, refresh: str, theme: Theme, can_edit: bool = False
+        self,
+        boards: Boards,
+        dashboard: Dashboard,
+        *,
+        shown: TimeRange,
+        refresh: str,
+        theme: Theme,
+        can_edit: bool = False,
+        variables: dict[str, list[str]] | None = None,
     ) -> None:
         self.boards, self.dashboard, self.can_edit = boards, dashboard, can_edit
-        self.state = PageState(start=shown.start, end=shown.end, refresh=refresh, theme=theme)
+        self.state = PageState(start=shown.start, end=shown.end, refresh=refresh, theme=theme, variables=variables or {})
         #: Called when the viewer is gone.
         self.closed: list[Callable[[], None]] = []
         self.document: Document | None = None
@@ -61,7 +69,7 @@ class DashboardView:
         document.config.notify_connection_status = False
         document.config.reconnect_session = False
         document.add_root(self.state)
-        for name in ("start", "end", "refresh", "theme", *(("editing",) if self.can_edit else ())):
+        for name in ("start", "end", "refresh", "theme", "variables", *(("editing",) if self.can_edit else ())):
             self.state.on_change(name, lambda _name, _old, _new: self._move_soon())
         if self.can_edit:
             self.state.on_change("draft", lambda _name, _old, new: self._take_draft(new))
@@ -93,7 +101,8 @@ class DashboardView:
     def _open(self) -> Awaitable[Board]:
         state = self.state
         editor = id(self) if state.editing and self.can_edit else 0
-        return self.boards.open(self.dashboard, TimeRange(state.start, state.end), state.refresh, state.theme, editor)
+        shown = TimeRange(state.start, state.end)
+        return self.boards.open(self.dashboard, shown, state.refresh, state.theme, editor, state.variables)
 
     def _let_go(self) -> None:
         board, self.board, self._told, self._waiting = self.board, None, None, []

@@ -11,14 +11,20 @@ from dashapp.panels.gauge import GaugePanel
 from dashapp.panels.line import LinePanel
 from dashapp.panels.parts import Parts
 from dashapp.panels.stat import StatPanel
+from dashapp.panels.table import TablePanel
+from dashapp.panels.text import TextPanel
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import PanelDefinition
     from dashapp.panels.card import Card
 
-PANELS: dict[str, type[Panel]] = {kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel)}
+PANELS: dict[str, type[Panel]] = {
+    kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel, TablePanel, TextPanel)
+}
 
-__all__ = ["PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "panel_of"]
+__all__ = [
+    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel", "panel_of",
+]  # fmt: skip
 
 
 def panel_of(definition: PanelDefinition, parts: Parts | None = None, panel_id: str = "", card: Card | None = None) -> Panel:

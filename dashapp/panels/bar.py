@@ -27,6 +27,8 @@ class BarPanel(Panel):
     )  # fmt: skip
     size = (4, 4)
 
+    plot: Plot
+
     def _build(self) -> Plot:
         parts, palette = self.parts, self.parts.palette
         self._levels: list[Level] = []

@@ -42,6 +42,8 @@ class Panel(pn.viewable.Viewer):
     #: The path of a small picture, 48 by 28, and whether it is an area.
     sketch: ClassVar[str]
     filled: ClassVar[bool] = False
+    #: Whether it asks for a metric.
+    asks: ClassVar[bool] = True
     #: The options that it heeds, of `PanelOptions`; an editor offers these.
     options: ClassVar[tuple[str, ...]]
     #: Columns and rows that a new one takes.
@@ -81,9 +83,12 @@ class Panel(pn.viewable.Viewer):
         self.parts = parts or Parts()
         #: Its own, or that of the panel whose place it takes.
         self.card = card or Card(panel_id=panel_id)
-        self.plot: Plot = self._build()
+        #: None where the page draws the panel by the card alone.
+        self.plot: Plot | None = self._build()
         self.lines: list[Line] = []
-        self.card.update(kind=self.kind, title=self.title, plot=self.plot, headline={}, legend=[], figures=list(self.legend))
+        self.card.update(
+            kind=self.kind, title=self.title, plot=self.plot, headline={}, legend=[], figures=list(self.legend), html="", table={}
+        )
 
     @classmethod
     def from_definition(
@@ -154,7 +159,7 @@ class Panel(pn.viewable.Viewer):
 
     # -- what a kind of panel is -------------------------------------------------------------------------------
 
-    def _build(self) -> Plot:
+    def _build(self) -> Plot | None:
         raise NotImplementedError
 
     def _draw(self, lines: list[Line]) -> None:

@@ -28,6 +28,8 @@ class Card(DataModel):
     headline = Dict(String, Any, default={}, help="A stat's number: `number`, `suffix`, `level`.")
     names = List(String, default=[], help="Names of the drawn series, for the values under the pointer.")
     format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
+    html = String(default="", help="What a text panel says, safe to be put into the page.")
+    table = Dict(String, Any, default={}, help="`columns`, and `rows` of [name, level, share, figures, figures as written].")
     legend = List(Any, default=[], help="Rows of [name, colour, figures…].")
     figures = List(String, default=[], help="What the legend's figures are, e.g. `last`.")
 
@@ -38,6 +40,7 @@ class Cards(DataModel):
     cards = List(Instance(Card), default=[], help="The cards of the board's panels, each with its plot.")
     version = Int(default=0, help="The version of the dashboard that is shown.")
     title = String(default="", help="The dashboard's name.")
+    variables = List(Any, default=[], help="What readers choose: the contract's variables, each with what is `chosen`.")
     range_ms = List(Float, default=[], help="The shown range in Unix ms.")
 
 
@@ -48,6 +51,7 @@ class PageState(DataModel):
     end = String(default="now", help="The range's end as in the link.")
     refresh = String(default="10s", help="`off` or a span such as `10s`.")
     theme = String(default="dark", help="`dark` or `light`.")
+    variables = Dict(String, List(String), default={}, help="The values that are chosen, by variable; all where it has none.")
     visible = Any(default=True, help="False while the tab is hidden: a hidden page costs nothing.")
     editing = Any(default=False, help="From the page: whether it edits, and so draws by itself.")
     draft = String(default="", help="JSON of the panel that is being edited: {id, title, type, query, options, position}.")

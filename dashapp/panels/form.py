@@ -30,6 +30,7 @@ def panel_form() -> PanelTypes:
                 about=panel.about,
                 sketch=panel.sketch,
                 filled=panel.filled,
+                asks=panel.asks,
                 options=[".".join(map(to_camel, name.split("."))) for name in panel.options],
                 position=Position(w=panel.size[0], h=panel.size[1]),
             )

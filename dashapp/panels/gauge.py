@@ -24,6 +24,8 @@ class GaugePanel(Panel):
     options = ("unit", "decimals", "calculation", "min", "max", "color", "thresholds.warning", "thresholds.critical", "step")
     size = (3, 3)
 
+    plot: Plot
+
     def _build(self) -> Plot:
         self._level: Level = "plain"
         self._value: float | None = None

@@ -21,6 +21,8 @@ class StatPanel(Panel):
     options = ("unit", "decimals", "calculation", "color", "thresholds.warning", "thresholds.critical", "step")
     size = (3, 2)
 
+    plot: Plot
+
     def _build(self) -> Plot:
         self.source = ColumnDataSource(data={"t": np.empty(0), "v0": np.empty(0), "y0": np.empty(0)})
         self.y_range = Range1d(0, 1)

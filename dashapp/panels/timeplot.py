@@ -28,6 +28,8 @@ class TimePlot(Panel):
         "threshold_style", "show_legend", "legend", "step",
     )  # fmt: skip
 
+    plot: Plot
+
     def _build(self) -> Plot:
         parts, palette = self.parts, self.parts.palette
         self.source = ColumnDataSource(data={"t": np.empty(0)})

@@ -26,7 +26,7 @@ async def test_life_of_a_dashboard(editor: httpx.AsyncClient) -> None:
     url = f"/dashboards/{made.id}"
     data = (await editor.get(url)).json()["data"]
     assert set(data) == {
-        "id", "name", "description", "ownerId", "isPublic", "panels", "layout", "version", "createdAt", "updatedAt",
+        "id", "name", "description", "ownerId", "isPublic", "variables", "panels", "layout", "version", "createdAt", "updatedAt",
     }  # fmt: skip
     assert set(data["layout"][0]) == {"i", "x", "y", "w", "h"}
     assert Dashboard.model_validate(data) == made
@@ -112,7 +112,7 @@ class TestLayout:
         ({"name": "x", "panels": [{**PANEL, "options": {"showLegend": "maybe"}}]}, "panels.0.options.showLegend"),
         ({"name": "x", "panels": [{**PANEL, "options": {"function": "median"}}]}, "panels.0.options.function"),
         ({"name": "x", "panels": [{**PANEL, "options": {"alias": "\x00"}}]}, "panels.0.options.alias"),
-        ({"name": "x", "panels": [{**PANEL, "options": {"tags": {"a": "\x00"}}}]}, "panels.0.options.tags"),
+        ({"name": "x", "panels": [{**PANEL, "options": {"tags": {"a": "\x00"}}}]}, "panels.0.options.tags.a"),
         ({"name": "x", "panels": [PANEL] * 101}, "panels"),
     ],
 )
@@ -196,5 +196,32 @@ async def test_deletions_are_taken_back_by_who_may_change(editor: httpx.AsyncCli
 
 async def test_an_editor_learns_what_panels_there_are(viewer: httpx.AsyncClient) -> None:
     data = (await viewer.get("/panels/types")).json()["data"]
-    assert [one["type"] for one in data["types"]] == ["line", "area", "bar", "gauge", "stat"]
+    assert [one["type"] for one in data["types"]] == ["line", "area", "bar", "gauge", "stat", "table", "text"]
     assert {"name", "label", "group", "kind", "choices"} <= set(data["options"][0])
+
+
+async def test_variables_are_kept_and_judged(editor: httpx.AsyncClient) -> None:
+    host = {"name": "host", "metric": "cpu.usage", "tag": "host", "multi": True}
+    made = (await editor.post("/dashboards", json={"name": "V", "variables": [host]})).json()["data"]
+    assert made["variables"] == [{**host, "label": "", "values": [], "all": True}]
+    url = f"/dashboards/{made['id']}"
+    for wrong, field in (
+        ([host, host], "variables"), ([{"name": "host"}], "variables.0"), ([{**host, "name": "a b"}], "variables.0.name"),
+        ([{"name": f"v{index}", "values": ["x"]} for index in range(21)], "variables"),
+    ):  # fmt: skip
+        assert set(failed(await editor.put(url, json={"name": "lost", "variables": wrong}), 400, "VALIDATION_ERROR")) == {field}
+    again = (await editor.get(url)).json()["data"]
+    assert (again["name"], again["variables"], again["version"]) == ("V", made["variables"], 1)
+    assert (await editor.put(url, json={"variables": []})).json()["data"]["variables"] == []
+
+
+async def test_words_need_no_metric_and_plots_do(editor: httpx.AsyncClient) -> None:
+    made = await make(editor)
+    words = {"title": "Read me", "type": "text", "options": {"content": "**hello**"}}
+    url = f"/dashboards/{made.id}/panels"
+    panel = (await editor.post(url, json=words)).json()["data"]
+    assert (panel["query"], panel["options"]["content"]) == ("", "**hello**")
+    assert set(failed(await editor.post(url, json={**words, "type": "line"}), 400, "VALIDATION_ERROR")) == {"query"}
+    assert set(failed(await editor.put(f"/panels/{panel['id']}", json={"type": "line"}), 400, "VALIDATION_ERROR")) == {"query"}
+    answer = await editor.put(f"/panels/{panel['id']}", json={"type": "line", "query": "cpu.usage"})
+    assert (answer.status_code, answer.json()["data"]["type"]) == (200, "line")

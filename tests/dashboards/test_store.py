@@ -200,7 +200,7 @@ class TestUnreadableRows:
             ('options = \'{"min": 5, "max": 1}\'', "options"),
             ("options = '[1]'", "options"),
             ("options = 'null'", "options"),
-            ("type = 'heatmap'", "type"),
+            ("type = 'sankey'", "type"),
             ("query = 'not a metric'", "query"),
             ("title = ''", "title"),
         ],

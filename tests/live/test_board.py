@@ -15,9 +15,10 @@ import pytest
 from bokeh.document import Document
 
 from dashapp.accounts.accounts import Accounts
-from dashapp.contract.dashboards import Dashboard, DashboardRequest
+from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardUpdate
 from dashapp.contract.metrics import Point
 from dashapp.contract.timerange import TimeRange
+from dashapp.contract.variables import Variable
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.pool import Database
 from dashapp.errors import ValidationFailed
@@ -65,7 +66,7 @@ async def wall(database: Database) -> AsyncIterator[Wall]:
     kinds: list[dict[str, Any]] = [
         {"title": kind, "type": kind, "query": "m", "options": {"groupBy": [] if kind in ("stat", "gauge") else ["host"]},
          "position": {"x": 0, "y": 4 * index, "w": 6, "h": 4}}
-        for index, kind in enumerate(("line", "area", "bar", "stat", "gauge"))
+        for index, kind in enumerate(("line", "area", "bar", "stat", "gauge", "table"))
     ]  # fmt: skip
     made = await Dashboards(database).create(owner.id, DashboardRequest(name="wall", panels=kinds))
     yield Wall(Boards(hub, reader), made, ingest, hub)
@@ -203,3 +204,36 @@ async def test_a_range_that_cannot_be_read_leaves_nothing_behind(wall: Wall) -> 
     with pytest.raises(ValidationFailed):
         await wall.open("yesterday")
     assert len(wall.boards) == 0
+
+
+async def test_what_viewers_choose_is_theirs_and_shared_by_who_chose_the_same(wall: Wall) -> None:
+    await wall.send(*range(30))
+    host = Variable(name="host", metric="m", tag="host", multi=True)
+    panel = {"title": "On $host", "type": "table", "query": "m", "options": {"tags": {"host": "$host"}, "groupBy": ["host"]}}
+    wrong = {"title": "wrong", "type": "stat", "query": "m", "options": {"tags": {"host": "$hots"}}}
+    owner, store = wall.dashboard.owner_id, Dashboards(wall.hub._database)
+    made = await store.create(owner, DashboardRequest.model_validate({"name": "V", "variables": [host], "panels": [panel, wrong]}))
+
+    async def open(*hosts: str) -> Board:
+        return await wall.boards.open(made, TimeRange("now-15m", "now"), "1s", "dark", asked={"host": hosts})
+
+    def seen(board: Board) -> tuple[str, list[str]]:
+        card = board.panels[str(made.panels[0].id)].card
+        return card.title, [row[0] for row in card.table["rows"]]
+
+    everything, one, both = await open(), await open("b"), await open("b", "a")
+    assert seen(everything) == ("On all", ["a", "b"])
+    assert seen(one) == ("On b", ["b"])
+    assert seen(both) == ("On a, b", ["a", "b"])
+    assert await open("a", "b") is both
+    assert [variable["chosen"] for variable in one.cards.variables] == [["b"]]
+    card = one.panels[str(made.panels[1].id)].card
+    assert (card.state, card.message) == ("error", "$hots is no variable of this dashboard; it has $host.")
+
+    # Without All the first value is chosen, also on boards that are open when that changes.
+    changed = await store.update(made.id, DashboardUpdate(variables=[host.model_copy(update={"all": False, "name": "hots"})]))
+    await wall.boards.adopt(changed)
+    card = everything.panels[str(made.panels[1].id)].card
+    assert (card.state, float(card.headline["number"])) == ("live", 29)
+    assert [variable["chosen"] for variable in everything.cards.variables] == [["a"]]
+    assert everything.panels[str(made.panels[0].id)].card.state == "error"

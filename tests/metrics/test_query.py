@@ -43,6 +43,26 @@ async def test_only_series_with_all_the_tags_count(store: Store) -> None:
     assert (await store.ask("m", now, now + 1, step=1000, tags={"dc": "z"})).empty
 
 
+async def test_a_tag_may_have_any_of_several_values(store: Store) -> None:
+    now = store.clock.now_ms // MINUTE * MINUTE
+    for value, host in ((1.0, "a"), (2.0, "b"), (4.0, "c")):
+        await store.write("m", (now, value), host=host, dc="x")
+    await store.write("m", (now, 8.0), dc="x")
+    await store.write("m", (now, 16.0), host="a", dc="y")
+    # An average over all that are chosen weighs their samples, and isn't one of averages.
+    for tags, total, average in (
+        ({"host": ["a", "b"]}, 19.0, 19 / 3), ({"host": ["a", "b"], "dc": "x"}, 3.0, 1.5),
+        ({"host": ["c", "nobody"], "dc": ["x", "y"]}, 4.0, 4.0),
+    ):  # fmt: skip
+        for aggregation, expected in (("sum", total), ("avg", average)):
+            frame = await store.ask("m", now, now + 1, step=1000, aggregation=aggregation, tags=tags)
+            assert [series.values.tolist() for series in frame.series] == [[expected]]
+    frame = await store.ask("m", now, now + 1, step=1000, group_by=["host"], tags={"host": ["a", "c"]})
+    assert [series.tags for series in frame.series] == [{"host": "a"}, {"host": "c"}]
+    assert (await store.ask("m", now, now + 1, step=1000, tags={"host": ["x", "y"]})).empty
+    assert await store.reader.newest(Selection(query="m", tags={"host": ["a", "c"]})) == now
+
+
 async def test_groups_have_the_tags_that_they_are_grouped_by_and_share_the_times(store: Store) -> None:
     now = store.clock.now_ms // MINUTE * MINUTE
     await store.write("m", (now, 1.0), (now + 1000, 3.0), host="a", disk="0")

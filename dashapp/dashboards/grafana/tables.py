@@ -8,7 +8,7 @@ from dashapp.contract.dashboards import Calculation, PanelType, Unit
 
 _TYPES: dict[str, tuple[str, ...]] = {
     "timeseries": ("line",), "graph": ("line",), "stat": ("stat",), "singlestat": ("stat",), "gauge": ("gauge",),
-    "bargauge": ("bar",), "barchart": ("bar",), "table": ("table",), "table-old": ("table",), "heatmap": ("heatmap",),
+    "bargauge": ("bar",), "barchart": ("bar",), "table": ("table",), "table-old": ("table",),
     "piechart": ("pie",), "state-timeline": ("state",),
 }  # fmt: skip
 _UNITS: dict[str, tuple[str, ...]] = {

@@ -31,6 +31,6 @@ export const definitionOf = ({ title, type, query, options, position }) => ({ ti
 
 /** A copy of a dashboard, named so; with the same panels. */
 export async function duplicate(dashboardId) {
-  const { name, description, panels } = await call("GET", `/dashboards/${dashboardId}`);
-  return call("POST", "/dashboards", { name: `${name.slice(0, 190)} (copy)`, description, panels: panels.map(definitionOf) });
+  const { name, description, variables, panels } = await call("GET", `/dashboards/${dashboardId}`);
+  return call("POST", "/dashboards", { name: `${name.slice(0, 190)} (copy)`, description, variables, panels: panels.map(definitionOf) });
 }

@@ -1,5 +1,6 @@
 // A panel's card (state, headline, legend) drawn into its frame, and the frame's own controls.
 
+import { drawContent } from "./content.js";
 import { bindMenu } from "./menu.js";
 import { writeClock } from "./timeaxis.js";
 
@@ -69,6 +70,7 @@ function draw(panel, card) {
   headline.hidden = covered;
 
   drawLegend(panel, card);
+  drawContent(panel, card);
   panel.dataset.state = card.state;
 }
 

@@ -9,6 +9,7 @@ import { onKey } from "./keys.js";
 import { openMenu } from "./menu.js";
 import { copyText, dropdown, onTheme } from "./shell.js";
 import { RangeControl } from "./range.js";
+import { bindVariables } from "./variables.js";
 import * as timeaxis from "./timeaxis.js";
 
 const { Bokeh } = window;
@@ -90,6 +91,7 @@ async function start() {
   state.properties.picture.change.connect(() => frames.show(JSON.parse(state.picture)).then(told));
   new RangeControl(frames, state, () => showConnection(state));
   bindRefresh(state);
+  bindVariables(frames, state);
   onKey("r", "Refresh now", () => state.setv({ asked: state.asked + 1 }));
   bindKeys(frames);
   frames.grid = bindGrid(frames);

@@ -28,6 +28,8 @@ function tableOf(card) {
     const values = labels(card.plot.right[0]);
     return { timed: false, names: ["name", "value"], rows: bars.map((name, at) => [name, values[at]]) };
   }
+  const table = card.table instanceof Map ? Object.fromEntries(card.table) : card.table;
+  if (table.rows) return { timed: false, names: ["name", ...table.columns], rows: table.rows.map(([name, , , , texts]) => [name, ...texts]) };
   if (card.legend.length) return { timed: false, names: ["name", ...card.figures], rows: card.legend.map(([name, , ...figures]) => [name, ...figures]) };
   const { number, suffix } = card.headline instanceof Map ? Object.fromEntries(card.headline) : card.headline;
   return number === undefined ? null : { timed: false, names: ["name", "value"], rows: [[card.title, `${number} ${suffix}`.trim()]] };

@@ -8,7 +8,7 @@ import { bindCard } from "./cards.js";
 const { Bokeh } = window;
 const frame = () => new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
 
-/** Tells `cards`, `version` and `title` when they change. */
+/** Tells `cards`, `version`, `title` and `variables` when they change. */
 export class Frames extends EventTarget {
   #showing = Promise.resolve();
   #drawing = new Set();
@@ -34,12 +34,19 @@ export class Frames extends EventTarget {
   view(panelId) { return this.shown.get(panelId)?.view; }
   plot(panelId) { return this.shown.get(panelId)?.card.plot; }
   get version() { return this.root.version; }
+  get variables() { return this.root.variables.map((one) => (one instanceof Map ? Object.fromEntries(one) : one)); }
   get title() { return this.root.title; }
 
   /** The cards' places as the grid's layout. */
   layout() {
     return this.root.cards.filter((card) => card.place.length === 4)
       .map(({ panel_id, place: [x, y, w, h] }) => ({ i: panel_id, x, y, w, h }));
+  }
+
+  /** What a filter's value stands for: itself, or what is chosen of the variable; none for all. */
+  valuesOf(value) {
+    const name = /^\$\{?([a-zA-Z_]\w*)\}?$/.exec(value)?.[1];
+    return name ? this.variables.find((one) => one.name === name)?.chosen ?? [] : [value];
   }
 
   /** Ask for a panel once more. */
@@ -62,9 +69,9 @@ export class Frames extends EventTarget {
     this.at = picture.at;
     this.root = this.doc.get_model_by_id(picture.cards);
     this.root.properties.cards.change.connect(() => this.#reconcile());
-    for (const name of ["version", "title"]) this.root.properties[name].change.connect(() => this.#tell(name));
+    for (const name of ["version", "title", "variables"]) this.root.properties[name].change.connect(() => this.#tell(name));
     this.#reconcile();
-    for (const name of before ? ["version", "title"] : []) this.#tell(name);
+    for (const name of before ? ["version", "title", "variables"] : []) this.#tell(name);
     await Promise.all(this.#drawing);
     if (before) {
       const place = Bokeh.documents.indexOf(before);
@@ -142,6 +149,12 @@ export class Frames extends EventTarget {
   /** Draw the card's plot, if it isn't the one that is drawn. */
   async #build(entry) {
     const plot = entry.card.plot;
+    if (!plot && entry.view) {
+      // A panel of words or rows took the plot's place: the page draws it by its card.
+      entry.view.remove();
+      Object.assign(entry, { view: null, building: null });
+      entry.host.replaceChildren();
+    }
     if (!plot || entry.building === plot || (!entry.building && entry.view?.model === plot)) return;
     entry.building = plot;
     const isFirst = entry.view === null;

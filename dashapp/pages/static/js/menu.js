@@ -7,21 +7,22 @@ import { copyText, dropdown, toast } from "./shell.js";
 let menu = null;
 
 function entries(frames, card, panel) {
+  const isPlot = Boolean(card.plot), hasData = card.kind !== "text";
   const own = frames.boot.canEdit && card.panel_id !== "new";
   const edit = (name) => async () => (await import(frames.boot.editor))[name](frames, card.panel_id);
   return [
     own && ["edit", "Edit", edit("editPanel")],
     ["full", panel.classList.contains("full") ? "Leave full screen" : "Full screen", () => full(panel)],
-    ["data", "Show data", async () => (await import("./data.js")).showData(card)],
-    ["csv", "Download data (CSV)", async () => (await import("./data.js")).downloadCsv(card)],
-    ["picture", "Download picture (PNG)", async () => (await import("./picture.js")).downloadPicture(frames, card, panel)],
+    hasData && ["data", "Show data", async () => (await import("./data.js")).showData(card)],
+    hasData && ["csv", "Download data (CSV)", async () => (await import("./data.js")).downloadCsv(card)],
+    isPlot && ["picture", "Download picture (PNG)", async () => (await import("./picture.js")).downloadPicture(frames, card, panel)],
     !frames.boot.alone && ["link", "Copy link", () => {
       const url = new URL(location.href);
       url.searchParams.set("panel", card.panel_id);
       url.searchParams.delete("edit");
       copyText(url.href, "Link copied: it opens this panel in full screen.");
     }],
-    !frames.boot.alone && ["alert", "Make an alert of this", () => makeAlert(frames, card)],
+    hasData && !frames.boot.alone && ["alert", "Make an alert of this", () => makeAlert(frames, card)],
     own && ["duplicate", "Duplicate", edit("duplicatePanel")],
     own && ["delete", "Delete", edit("deletePanel")],
   ].filter(Boolean);
@@ -35,7 +36,12 @@ async function makeAlert(frames, card) {
     const { title, query, options } = panels.find((panel) => panel.id === card.panel_id);
     const asked = new URLSearchParams({ query, name: title });
     for (const name of ["aggregation", "function"]) if (options[name]) asked.set(name, options[name]);
-    for (const [key, value] of Object.entries(options.tags ?? {})) asked.append("tags", `${key}=${value}`);
+    for (const [key, value] of Object.entries(options.tags ?? {})) {
+      // What stands for several values is no filter of a rule; it has an instance for each.
+      const values = [value].flat().flatMap((one) => frames.valuesOf(one));
+      if (values.length === 1) asked.append("tags", `${key}=${values[0]}`);
+      else if (!(options.groupBy ?? []).includes(key)) asked.append("groupBy", key);
+    }
     for (const key of options.groupBy ?? []) asked.append("groupBy", key);
     const threshold = options.thresholds?.critical ?? options.thresholds?.warning;
     if (threshold !== undefined && threshold !== null) asked.set("threshold", threshold);

@@ -49,8 +49,8 @@ export async function copyText(text, said) {
 
 /** Make `list` open under `button`, with arrows, Enter and Escape; `choose` gets the chosen element.
 
-With `bound: false` the caller opens it; `closed` is told when it closes. */
-export function dropdown(button, list, choose, selector = "li", { bound = true, closed = () => {} } = {}) {
+With `bound: false` the caller opens it; `closed` is told when it closes. With `stays` it stays open when one is chosen. */
+export function dropdown(button, list, choose, selector = "li", { bound = true, stays = false, closed = () => {} } = {}) {
   let ending = new AbortController();
   const items = () => [...list.querySelectorAll(selector)];
   const close = (focus = true) => {
@@ -73,7 +73,7 @@ export function dropdown(button, list, choose, selector = "li", { bound = true, 
   if (bound) button.addEventListener("click", () => (list.hidden ? open() : close()));
   list.addEventListener("click", (event) => {
     const item = event.target.closest(selector);
-    if (item) { close(); choose(item); }
+    if (item) { if (!stays) close(); choose(item); }
   });
   list.addEventListener("keydown", (event) => {
     const all = items(), at = all.indexOf(document.activeElement);
@@ -84,7 +84,7 @@ export function dropdown(button, list, choose, selector = "li", { bound = true, 
     else if (event.key === "Home") all[0].focus();
     else if (event.key === "End") all[all.length - 1].focus();
     else if (event.key === "Escape") close();
-    else if (event.key === "Enter" || event.key === " ") { const item = all[at]; close(); if (item) choose(item); }
+    else if (event.key === "Enter" || event.key === " ") { const item = all[at]; if (!stays) close(); if (item) choose(item); }
     else return;
     event.preventDefault();
     event.stopPropagation();

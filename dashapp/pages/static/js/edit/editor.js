@@ -7,6 +7,7 @@ import { toast } from "../shell.js";
 import { undoable } from "../undo.js";
 import { control, labelled, tell } from "./form.js";
 import { sketch } from "./gallery.js";
+import { metricList, tagsOf } from "./sources.js";
 
 const TYPING_MS = 40;
 const copy = (value) => structuredClone(value);
@@ -25,23 +26,6 @@ function wire({ id, ...draft }, names) {
   for (const name of ["tags", "groupBy"]) if (options[name] && !Object.keys(options[name]).length) delete options[name];
   return { ...(names ? { id } : {}), ...draft, options };
 }
-
-const metricList = (() => {
-  const held = new Map();
-  return (typed) => {
-    if (!held.has(typed)) held.set(typed, call("GET", `/metrics?limit=60&q=${encodeURIComponent(typed)}`).catch((error) => { held.delete(typed); throw error; }));
-    return held.get(typed).then((found) => found.map(({ name, unit, description }) => ({ value: name, note: description || unit || "" })));
-  };
-})();
-
-const tagsOf = (() => {
-  const held = new Map();
-  return (metric) => {
-    if (!metric) return Promise.resolve({});
-    if (!held.has(metric)) held.set(metric, call("GET", `/metrics/${encodeURIComponent(metric)}/tags`).catch((error) => { held.delete(metric); throw error; }));
-    return held.get(metric);
-  };
-})();
 
 export function openEditor(frames, form, first, base, { closed }) {
   const { state } = frames;
@@ -97,7 +81,7 @@ export function openEditor(frames, form, first, base, { closed }) {
       Object.assign(input, { type: "radio", name: "panel-type", value: type.type, checked: type.type === draft.type });
       name.textContent = type.label;
       label.title = type.about;
-      input.addEventListener("change", () => { draft.type = type.type; changed(); drawOptions(); });
+      input.addEventListener("change", () => { draft.type = type.type; changed(); drawOptions(); drawAsked(); });
       label.append(input, sketch(type), name);
       box.append(label);
     }
@@ -184,12 +168,17 @@ export function openEditor(frames, form, first, base, { closed }) {
     }));
   }
 
+  const asked = section("What it shows", queryList);
+  /** Words ask for no metric. */
+  const drawAsked = () => { asked.hidden = !(form.types.find((type) => type.type === draft.type)?.asks ?? true); };
+
   const titleField = { name: "title", label: "Title", kind: "text", empty: "" };
   const titleBox = labelled(titleField, control(titleField, draft.title, (value) => { autoTitle = false; draft.title = value ?? ""; changed(); }));
   const title = titleBox.querySelector("input");
   drawQueries();
   drawOptions();
-  body.append(section("Type", typePicker()), titleBox, section("What it shows", queryList), optionList);
+  body.append(section("Type", typePicker()), titleBox, asked, optionList);
+  drawAsked();
 
   // -- what the server says of it -------------------------------------------------------------------------------
   const problems = () => {
@@ -297,6 +286,6 @@ export function openEditor(frames, form, first, base, { closed }) {
   };
   show();
   if (isNew) frames.addEventListener("cards", () => setTimeout(show), { once: true });
-  (isNew ? queryList.querySelector("input") : title).focus({ preventScroll: true });
+  (isNew ? (asked.hidden ? optionList : queryList).querySelector("input, textarea") : title).focus({ preventScroll: true });
   return { panelId, save, close };
 }

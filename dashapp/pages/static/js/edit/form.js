@@ -151,7 +151,7 @@ function tags(spec, value, change, sources) {
       const chip = document.createElement("span"), away = document.createElement("button");
       chip.className = "tag";
       const words = document.createElement("span");
-      words.textContent = `${key} = ${one}`;
+      words.textContent = `${key} = ${[one].flat().join(" or ")}`;
       Object.assign(away, { type: "button", textContent: "✕", onclick: () => { chosen.delete(key); set(); draw(); box.querySelector("input")?.focus(); } });
       away.setAttribute("aria-label", `Remove ${key} = ${one}`);
       chip.append(words, away);

@@ -125,7 +125,7 @@ export async function addPanel(frames) {
     const [known, metrics] = await Promise.all([theForm(), call("GET", "/metrics?limit=200"), start(frames)]);
     if (editor && !editor.close()) return;
     openGallery(known.types, (type) => {
-      const { query, options, title } = suggestion(type, metrics);
+      const { query, options, title } = suggestion(known.types.find((one) => one.type === type), metrics);
       const { w, h } = known.types.find((one) => one.type === type).position;
       const y = Math.max(0, ...frames.layout().map((item) => item.y + item.h));
       edit(frames, { id: "new", title, type, query, options, position: { x: 0, y, w, h } }, null).catch(told);
@@ -134,10 +134,12 @@ export async function addPanel(frames) {
 }
 
 const FIRST = ["cpu.usage", "memory.used", "disk.used"];
+const WORDS = "**What this shows**, whom to call, and where to look next: write it in Markdown.";
 const UNITS = ["percent", "bytes", "bytes/s", "seconds", "ms", "ops/s"];
 
 /** What a new panel shows until somebody says otherwise: a metric that there is, in its unit. */
 function suggestion(type, metrics) {
+  if (!type.asks) return { query: "", options: type.type === "text" ? { content: WORDS } : {}, title: type.label };
   const metric = FIRST.map((name) => metrics.find((one) => one.name === name)).find(Boolean) ?? metrics[0];
   const options = metric && UNITS.includes(metric.unit) ? { unit: metric.unit } : {};
   return { query: metric?.name ?? "", options, title: metric?.name ?? "New panel" };

@@ -5,6 +5,7 @@ import { openDialog } from "../dialog.js";
 import { savesOf } from "../saves.js";
 import { toast } from "../shell.js";
 import { control, labelled } from "./form.js";
+import { variableFields } from "./variables.js";
 
 export async function openSettings(frames) {
   const { dashboardId } = frames.boot;
@@ -14,8 +15,8 @@ export async function openSettings(frames) {
   } catch (error) {
     return toast(`The settings could not be read: ${error.message}.`, { tone: "bad" });
   }
-  const { name, description, isPublic, version } = dashboard;
-  const wanted = { name, description, isPublic };
+  const { name, description, isPublic, variables, version } = dashboard;
+  const wanted = { name, description, isPublic, variables };
   openDialog("Settings", (body, dialog) => {
     const form = document.createElement("form"), foot = document.createElement("footer");
     form.className = "fields";
@@ -25,6 +26,10 @@ export async function openSettings(frames) {
       { name: "isPublic", label: "Everyone who signs in may see it", kind: "switch", help: "Only you and admins change it." },
     ];
     for (const spec of fields) form.append(labelled(spec, control(spec, wanted[spec.name], (value) => { wanted[spec.name] = value ?? ""; })));
+    const own = variableFields(wanted.variables), wrong = document.createElement("p");
+    wrong.className = "wrong";
+    wrong.setAttribute("role", "alert");
+    form.append(own.box);
     const button = (label, run, tone = "") => {
       const element = document.createElement("button");
       Object.assign(element, { type: "button", className: `button ${tone}`.trim(), textContent: label });
@@ -46,6 +51,8 @@ export async function openSettings(frames) {
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!wanted.name.trim()) return form.querySelector("input").focus();
+      wrong.textContent = own.problem();
+      if (wrong.textContent) return;
       dialog.close();
       const heading = document.querySelector(".crumbs h1");
       heading.textContent = wanted.name;
@@ -54,7 +61,7 @@ export async function openSettings(frames) {
         back: () => { heading.textContent = frames.title; },
       }).then((done) => done && toast("Settings saved"));
     });
-    body.append(form, foot);
+    body.append(form, wrong, foot);
   });
 }
 

@@ -1,0 +1,115 @@
+"""Variables, and panels that are no plots, in a real browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.pages.conftest import Site, open_dashboard, series
+
+_PANELS = [
+    {"title": "Load of $host", "type": "line", "query": "var.load", "options": {"tags": {"host": "$host"}, "groupBy": ["host"]},
+     "position": {"x": 0, "y": 0, "w": 6, "h": 4}},
+    {"title": "Now", "type": "table", "query": "var.load",
+     "options": {"tags": {"host": "$host"}, "groupBy": ["host"], "unit": "percent", "thresholds": {"warning": 60, "critical": 90}},
+     "position": {"x": 6, "y": 0, "w": 6, "h": 4}},
+    {"title": "Read me", "type": "text",
+     "options": {"content": "# On call\n\nAsk **Ada** about $host; see [the list](/).\n\n- <script>window.hit = 1</script>"},
+     "position": {"x": 0, "y": 4, "w": 6, "h": 3}},
+]  # fmt: skip
+_HOST: dict[str, Any] = {"name": "host", "label": "Host", "metric": "var.load", "tag": "host", "multi": True}
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def samples(site: Site) -> None:
+    for at in range(12):
+        site.post(series("var.load", {"host": f"web-{at:02}"}, [at * 8.0 + index % 3 for index in range(60)]))
+
+
+def picker(page: Page) -> Any:
+    return page.locator('[data-variable="host"]')
+
+
+async def rows(page: Page) -> list[str]:
+    return await page.locator(".bars tbody td:first-child").all_text_contents()
+
+
+async def test_what_is_chosen_is_shown_and_stands_in_the_link(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Variables", _PANELS, variables=[_HOST])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off")
+    title = page.locator(f'[data-panel-id="{board["panels"][0]["id"]}"] h2')
+    await expect(title).to_have_text("Load of all")
+    assert len(await rows(page)) == 12
+    # By keyboard: the list opens with its search, arrows go down, Enter chooses and leaves it open for more.
+    await picker(page).locator("button").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("web-0")
+    await expect(picker(page).locator("li:visible")).to_have_count(11)
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("ArrowDown")
+    await page.keyboard.press("Enter")
+    await expect(title).to_have_text("Load of web-00, web-01")
+    assert sorted(await rows(page)) == ["web-00", "web-01"]
+    await page.wait_for_function("location.search.includes('var-host=web-00&var-host=web-01')")
+    await page.keyboard.press("Escape")
+    await expect(picker(page).locator("button")).to_contain_text("web-00, web-01")
+    assert await page.evaluate("document.activeElement === document.querySelector('[data-variable=host] button')")
+
+    other = await open_dashboard(signed_in, page.url)
+    assert sorted(await rows(other)) == ["web-00", "web-01"]
+    await expect(picker(other).locator("button")).to_contain_text("web-00, web-01")
+    await other.close()
+
+    await page.go_back()
+    await expect(title).to_have_text("Load of all")
+    await expect(picker(page).locator("button")).to_contain_text("All")
+    assert len(await rows(page)) == 12
+
+
+async def test_settings_make_variables_and_open_pages_follow(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Made", _PANELS[:2])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?edit=1&refresh=off")
+    error = page.locator('[data-panel-type="table"] .panel-message')
+    await expect(error).to_contain_text("$host is no variable of this dashboard")
+    await page.locator(".edit-bar button", has_text="Settings").click()
+    await page.locator(".variable-list .add").click()
+    await page.keyboard.type("ho st")
+    await page.locator('[data-action="save-settings"]').click()
+    await expect(page.locator("dialog .wrong[role=alert]")).to_contain_text("is no variable's name")
+    await page.locator('.variable-list [data-field="name"] input').fill("host")
+    await page.locator('.variable-list [data-field="metric"] input').fill("var.load")
+    await page.keyboard.press("Escape")
+    await page.locator('.variable-list [data-field="tag"] input').fill("host")
+    await page.keyboard.press("Escape")
+    await page.locator('[data-action="save-settings"]').click()
+    await expect(error).to_be_hidden()
+    await expect(picker(page).locator("button")).to_contain_text("All")
+    stored = site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["variables"]
+    assert [(one["name"], one["metric"], one["tag"], one["multi"]) for one in stored] == [("host", "var.load", "host", False)]
+    await picker(page).locator("button").click()
+    await picker(page).locator("li", has_text="web-03").click()
+    await expect(page.locator("h2", has_text="Load of web-03")).to_be_visible()
+    await expect(picker(page).locator("ul")).to_be_hidden()
+
+
+async def test_tables_sort_and_words_are_harmless(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Rows", _PANELS, variables=[_HOST])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off&var-host=web-11&var-host=web-02")
+    assert await rows(page) == ["web-11", "web-02"]
+    heads = page.locator(".bars th")
+    await expect(heads).to_have_text(["series", "last", "avg", "max"])
+    await heads.nth(1).locator("button").click()
+    assert await rows(page) == ["web-02", "web-11"]
+    await expect(heads.nth(1)).to_have_attribute("aria-sort", "ascending")
+    await heads.nth(0).locator("button").click()
+    assert await rows(page) == ["web-02", "web-11"]
+    await expect(page.locator(".barred").nth(1)).to_have_attribute("data-level", "critical")
+    words = page.locator(".words")
+    await expect(words.locator("h1")).to_have_text("On call")
+    await expect(words.locator("p")).to_contain_text("Ask Ada about web-02, web-11")
+    await expect(words.locator("li")).to_have_text("<script>window.hit = 1</script>")
+    assert await page.evaluate("window.hit") is None
