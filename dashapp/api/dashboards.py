@@ -17,6 +17,7 @@ from dashapp.contract.base import Model
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardSummary, DashboardUpdate, Panel, PanelDefinition
 from dashapp.contract.documents import document_of, dump
 from dashapp.contract.timerange import TimeRange
+from dashapp.contract.variables import asked_in
 from dashapp.dashboards.files import read_text
 from dashapp.errors import PayloadTooLarge, ValidationFailed
 from dashapp.live.hub import now_ms
@@ -95,18 +96,20 @@ async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Part
     "/{dashboard_id}/snapshot", response_class=Response, responses={"200": {"content": _HTML}}, dependencies=[Depends(querying)]
 )
 async def dashboard_snapshot(
+    request: Request,
     actor: Signed,
     dashboard_id: UUID,
     services: Parts,
     start: Annotated[str, Query(alias="from", max_length=64, description="`now-6h` or ISO 8601.")] = "now-24h",
     end: Annotated[str, Query(alias="to", max_length=64, description="`now`, `now-1h` or ISO 8601.")] = "now",
 ) -> Response:
-    """The dashboard over a range as one HTML file that opens from disk and asks nobody for anything."""
+    """The dashboard over a range as one HTML file that opens from disk and asks nobody for anything. `var-host=a` chooses
+    values of its variables, as in the page's link."""
     require_scope(actor, "dashboard.read")
     dashboard = await services.dashboards.get(dashboard_id)
     require(actor, "dashboard.read", dashboard)
     shown, moment = _shown(start, end), now_ms()
-    content = await snapshot(services.hub, services.reader, dashboard, shown)
+    content = await snapshot(services.hub, services.reader, dashboard, shown, asked_in(request.query_params.multi_items()))
     disposition = f'attachment; filename="{file_name(dashboard, moment)}"'
     return Response(content, media_type="text/html", headers={"Content-Disposition": disposition})
 

@@ -74,6 +74,15 @@ def check_names(variables: Iterable[Variable]) -> None:
         seen.add(variable.name)
 
 
+def asked_in(parameters: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values that a link's parameters choose, by variable: ``var-host=a&var-host=b``."""
+    asked: dict[str, list[str]] = {}
+    for key, value in parameters:
+        if key.startswith(LINK_PREFIX):
+            asked.setdefault(key.removeprefix(LINK_PREFIX), []).append(value)
+    return asked
+
+
 def chosen_in(variables: Iterable[Variable], asked: Mapping[str, Iterable[str]], known: Mapping[str, list[str]]) -> Chosen:
     """What is chosen where somebody asks for these values by variable; `known` are the values that there are, for variables
     that can't be all: then the first of them is chosen.

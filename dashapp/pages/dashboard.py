@@ -20,7 +20,7 @@ from starlette.routing import WebSocketRoute
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
-from dashapp.contract.variables import LINK_PREFIX
+from dashapp.contract.variables import asked_in
 from dashapp.errors import NotFound, ValidationFailed
 from dashapp.live.board import Boards
 from dashapp.live.hub import now_ms
@@ -85,15 +85,6 @@ def shown_range(request: Request) -> tuple[TimeRange, str, str]:
     return shown, refresh, problem
 
 
-def asked_values(request: Request) -> dict[str, list[str]]:
-    """What the link chooses of the dashboard's variables: `var-host=a&var-host=b`."""
-    asked: dict[str, list[str]] = {}
-    for key, value in request.query_params.multi_items():
-        if key.startswith(LINK_PREFIX):
-            asked.setdefault(key.removeprefix(LINK_PREFIX), []).append(value)
-    return asked
-
-
 def mount(app: FastAPI, services: Services) -> BokehFastAPI:
     """The page, and the Panel application behind it."""
     router = APIRouter(include_in_schema=False)
@@ -142,7 +133,13 @@ async def _document(
     yield render("dashboard_head.html", theme=request.cookies.get("dashapp_theme"), title=dashboard.name)
     can_edit = allowed(Actor(user), "dashboard.change", dashboard)
     view = DashboardView(
-        boards, dashboard, shown=shown, refresh=refresh, theme=theme, can_edit=can_edit, variables=asked_values(request)
+        boards,
+        dashboard,
+        shown=shown,
+        refresh=refresh,
+        theme=theme,
+        can_edit=can_edit,
+        variables=asked_in(request.query_params.multi_items()),
     )
     view.state.problem = problem
     watch.add(view, user)

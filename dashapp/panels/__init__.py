@@ -23,7 +23,8 @@ PANELS: dict[str, type[Panel]] = {
 }
 
 __all__ = [
-    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel", "panel_of",
+    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel",
+    "panel_of",
 ]  # fmt: skip
 
 

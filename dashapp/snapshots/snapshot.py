@@ -12,10 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashapp.contract.timerange import TimeRange, from_ms
 from dashapp.live.board import Board, Key
+from dashapp.live.choices import choose
 from dashapp.live.hub import now_ms
 from dashapp.snapshots import inline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from dashapp.contract.dashboards import Dashboard
     from dashapp.live.hub import LiveHub
     from dashapp.metrics.query import Reader
@@ -30,13 +33,18 @@ _environment = Environment(
 _FIRST: Theme = "dark"
 
 
-async def snapshot(hub: LiveHub, reader: Reader, dashboard: Dashboard, shown: TimeRange) -> bytes:
+async def snapshot(
+    hub: LiveHub, reader: Reader, dashboard: Dashboard, shown: TimeRange, asked: Mapping[str, Iterable[str]]
+) -> bytes:
     """The file. It holds what the dashboard shows over the range and nothing else of the server.
+
+    `asked` are the values that are chosen, by variable.
 
     Raises:
         ValidationFailed: the range can't be read.
     """
-    board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST))
+    chosen = await choose(reader.database, dashboard.variables, asked)
+    board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST, chosen))
     await board.prepare()
     # Nobody else has this board, so that writing it down needn't hold the loop.
     return await asyncio.to_thread(_write, board, dashboard, now_ms())
