@@ -234,6 +234,7 @@ async def test_what_viewers_choose_is_theirs_and_shared_by_who_chose_the_same(wa
     changed = await store.update(made.id, DashboardUpdate(variables=[host.model_copy(update={"all": False, "name": "hots"})]))
     await wall.boards.adopt(changed)
     card = everything.panels[str(made.panels[1].id)].card
-    assert (card.state, float(card.headline["number"])) == ("live", 29)
+    assert card.state == "live"
+    assert 26 < float(card.headline["number"]) <= 29, "of host a alone; the newest buckets hold several samples"
     assert [variable["chosen"] for variable in everything.cards.variables] == [["a"]]
     assert everything.panels[str(made.panels[0].id)].card.state == "error"
