@@ -4,7 +4,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY dashapp dashapp
 COPY data data
-RUN python -m venv /opt/dashapp && /opt/dashapp/bin/pip install --no-cache-dir -c constraints.txt .
+RUN python -m venv /opt/dashapp && /opt/dashapp/bin/pip install --no-cache-dir -c constraints.txt ".[oidc]"
 
 FROM python:3.13-slim
 # pg_dump and pg_restore for `dashapp backup`: they must not be older than the server.

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 from dashapp import __version__, logs
 from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.limits import Limits
+from dashapp.accounts.provider import provider_of
 from dashapp.accounts.users import Users
 from dashapp.alerts.active import ActiveAlerts
 from dashapp.alerts.evaluator import Evaluator
@@ -70,7 +71,7 @@ def make_services(settings: Settings, database: Database) -> Services:
         ingest=ingest, catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
         rules=Rules(database, reader, ticks), silences=Silences(database), history=History(database),
-        evaluator=evaluator, sender=sender, active_alerts=ActiveAlerts(database, ingest, evaluator),
+        evaluator=evaluator, sender=sender, active_alerts=ActiveAlerts(database, ingest, evaluator), oidc=provider_of(settings),
     )  # fmt: skip
 
 

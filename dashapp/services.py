@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dashapp.accounts.accounts import Accounts
     from dashapp.accounts.limits import Limits
+    from dashapp.accounts.provider import Provider
     from dashapp.accounts.users import Users
     from dashapp.alerts.active import ActiveAlerts
     from dashapp.alerts.evaluator import Evaluator
@@ -47,3 +48,5 @@ class Services:
     evaluator: Evaluator
     sender: Sender
     active_alerts: ActiveAlerts
+    #: Who else signs people in, where one is set.
+    oidc: Provider | None = None

@@ -6,6 +6,8 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -67,6 +69,35 @@ class Settings(BaseSettings):
         default=timedelta(days=90),
         description="A sign-in ends this long after it was made, used or not; `forever` for wall displays.",
     )
+
+    oidc_issuer: str = Field(
+        default="",
+        description="OpenID Connect provider to sign in with, e.g. `https://id.example.org/realms/main`; none when empty.",
+    )
+    oidc_client_id: str = Field(default="", description="What the provider calls this dashapp.")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Its secret there; empty for a public client.")
+    oidc_name: str = Field(default="single sign-on", description="What the button calls the provider.")
+    oidc_domains: str = Field(
+        default="", description="Domains of the e-mails that may sign in by it, with commas between; empty lets all."
+    )
+    oidc_role: Literal["none", "viewer", "editor"] = Field(
+        default="viewer", description="Role of accounts made at the first sign-in; `none` makes no accounts."
+    )
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _safe_issuer(cls, url: str) -> str:
+        parts = urlsplit(url)
+        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        if url and not (parts.hostname and (parts.scheme == "https" or local)):
+            raise ValueError("takes the provider's https:// address, as its discovery document names it")
+        return url
+
+    @model_validator(mode="after")
+    def _known_client(self) -> Settings:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("OIDC_ISSUER needs OIDC_CLIENT_ID, too")
+        return self
 
     @field_validator("cache_url")
     @classmethod

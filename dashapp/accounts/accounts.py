@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import timedelta
 from typing import NamedTuple, cast
 from uuid import UUID
@@ -221,6 +222,27 @@ class Accounts:
         user = user_of(row)
         acting(Who(user.id, user.email, address=address))
         return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="link", email=user.email)
+
+    async def vouched(self, email: str, role: Role | None, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
+        """The user and a session's secret, for an e-mail that a sign-in provider vouches for; `role` makes accounts.
+
+        Raises:
+            Unauthorized: there is no account and none is made, or it is closed.
+        """
+        email = _checked(_email, email, "email")
+        row = await self._with_hash(email)
+        if row is None and role is not None:
+            acting(Who(None, "sign-in provider", address=address))
+            with suppress(Conflict):  # of a second sign-in at the same time
+                await self.create_user(email, None, role)
+            row = await self._with_hash(email)
+        if row is None:
+            raise Unauthorized(f"There is no account for {email} here; an admin can make one.")
+        if row["disabled_at"] is not None:
+            raise Unauthorized(f"The account of {email} is closed; an admin can open it.")
+        user = user_of(row)
+        acting(Who(user.id, user.email, address=address))
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="provider", email=user.email)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 

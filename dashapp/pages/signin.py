@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -9,15 +10,19 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from dashapp.accounts.browser import COOKIE, expired_cookie, is_secure, same_origin, session_cookie
-from dashapp.errors import DashappError, Forbidden, RateLimited, Unauthorized
+from dashapp.accounts.provider import TICKET_SECONDS, ProviderAway
+from dashapp.errors import DashappError, Forbidden, RateLimited, Unauthorized, ValidationFailed
 from dashapp.pages.templates import page
 from dashapp.pages.visitor import address_of, local_path, visitor
 
 if TYPE_CHECKING:
+    from dashapp.accounts.provider import Provider
     from dashapp.services import Services
 
 #: A sign-in form holds an e-mail, a password and a path.
 _MOST_BYTES = 16_384
+#: The cookie that a browser carries while it is away at the provider.
+_TICKET = "dashapp_oidc"
 
 
 def create_router(services: Services) -> APIRouter:
@@ -25,8 +30,9 @@ def create_router(services: Services) -> APIRouter:
 
     def form(request: Request, *, email: str = "", problem: str = "", following: str = "/", status: int = 200) -> Response:
         return page(
-            "login.html", status, theme=request.cookies.get("dashapp_theme"), email=email, problem=problem, following=following
-        )
+            "login.html", status, theme=request.cookies.get("dashapp_theme"), email=email, problem=problem, following=following,
+            provider=services.oidc.name if services.oidc else "",
+        )  # fmt: skip
 
     @router.get("/login")
     async def login_form(request: Request) -> Response:
@@ -71,6 +77,9 @@ def create_router(services: Services) -> APIRouter:
             )  # fmt: skip
         return _entered(request, services, following, secret)
 
+    if services.oidc:
+        _add_provider(router, services, services.oidc, form)
+
     @router.post("/logout")
     async def logout(request: Request) -> Response:
         _refuse_foreign(request, services)
@@ -81,6 +90,50 @@ def create_router(services: Services) -> APIRouter:
         return response
 
     return router
+
+
+def _add_provider(router: APIRouter, services: Services, provider: Provider, form: Callable[..., Response]) -> None:
+    """The way to the provider and the way back."""
+
+    def secure(request: Request) -> bool:
+        return is_secure(request.url.scheme, services.settings.base_url)
+
+    def back(request: Request) -> str:
+        return (services.settings.base_url or str(request.base_url)).rstrip("/") + "/oidc/callback"
+
+    @router.get("/oidc/login")
+    async def leave(request: Request) -> Response:
+        following = local_path(request.query_params.get("next"))
+        if await visitor(request, services):
+            return RedirectResponse(following, 303)
+        try:
+            url, ticket = await provider.begin(back(request), following)
+        except ProviderAway as error:
+            return form(request, problem=str(error), following=following, status=error.status)
+        response = RedirectResponse(url, 303)
+        response.set_cookie(
+            _TICKET, ticket, TICKET_SECONDS, path="/oidc", secure=secure(request), httponly=True, samesite="lax"
+        )  # fmt: skip
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @router.get("/oidc/callback")
+    async def come_back(request: Request) -> Response:
+        try:
+            email, following = await provider.finish(request.cookies.get(_TICKET, ""), request.query_params, back(request))
+            _, secret = await services.accounts.vouched(
+                email, provider.role, address=address_of(request), user_agent=request.headers.get("user-agent", "")
+            )
+        except (Unauthorized, ProviderAway, ValidationFailed) as error:
+            response = form(request, problem=str(error), status=error.status)
+        else:
+            if before := request.cookies.get(COOKIE):
+                await services.accounts.logout(before)
+            response = _entered(request, services, following, secret)
+        # A ticket is for one way there and back.
+        response.delete_cookie(_TICKET, path="/oidc", secure=secure(request), httponly=True, samesite="lax")
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
 
 def _entered(request: Request, services: Services, following: str, secret: str) -> Response:
