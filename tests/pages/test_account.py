@@ -151,6 +151,20 @@ async def test_an_admin_adds_changes_and_deletes_users(signed_in: BrowserContext
     await picture(page, "audit")
 
 
+async def test_on_a_phone_all_that_is_done_to_a_user_is_within_reach(signed_in: BrowserContext, site: Site) -> None:
+    person = add_user(site)
+    page = await opened(signed_in, site, "/users")
+    await page.set_viewport_size({"width": 360, "height": 740})
+    row = page.locator(f'[data-user="{person["id"]}"]')
+    for action in ("role", "link", "reset", "disable", "delete"):
+        box = await row.locator(f'[data-action="{action}"]').bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360, action
+    assert await page.evaluate("document.querySelector('.scroll').scrollWidth <= document.querySelector('.scroll').clientWidth")
+    await picture(page, "users-phone")
+
+
 async def test_a_deletion_asks_what_becomes_of_dashboards(signed_in: BrowserContext, site: Site) -> None:
     person = add_user(site)
     own = httpx.Client(base_url=site.url, headers={"Origin": site.url})
