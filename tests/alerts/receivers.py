@@ -67,7 +67,7 @@ async def http_receiver() -> AsyncIterator[HttpReceiver]:
         server.close()
 
 
-async def until(condition: Callable[[], Awaitable[Any] | Any], what: str, seconds: float = 20.0) -> Any:
+async def until(condition: Callable[[], Awaitable[Any] | Any], what: str, seconds: float = 60.0) -> Any:
     """The condition's first true value."""
     async with asyncio.timeout(seconds):
         while True:

@@ -138,5 +138,5 @@ async def test_a_week_of_one_series(world: World) -> None:
     )  # fmt: skip
     began = time.monotonic()
     tested = await run(world, end - 7 * DAY + 3 * HOUR, end, duration="5 minutes")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10
     assert tested.fired > 20

@@ -45,7 +45,7 @@ async def _next_tick(database: Database, last: object) -> float:
     async def judged() -> bool:
         return await _last_tick(database) != last
 
-    await until(judged, "the next tick", 60)
+    await until(judged, "the next tick")
     return time.monotonic()
 
 
@@ -60,7 +60,7 @@ async def test_a_killed_server_is_followed_by_the_next(database: Database, datab
 
     servers = await asyncio.gather(asyncio.to_thread(serve), asyncio.to_thread(serve))
     try:
-        first, second = await until(lambda: _leader_first(*servers), "one of them to judge", 60)
+        first, second = await until(lambda: _leader_first(*servers), "one of them to judge")
         async with http_receiver() as receiver, httpx.AsyncClient(headers=headers, timeout=30) as client:
             receiver.answer = "hang"
             rule = {
@@ -70,7 +70,7 @@ async def test_a_killed_server_is_followed_by_the_next(database: Database, datab
             answer = await client.post(f"{second.url}/api/v1/alerts", json=rule)
             assert answer.status_code == 201, answer.text
             await client.post(f"{second.url}/api/v1/metrics", json=[{"name": "heat", "value": 11}])
-            await until(lambda: receiver.seen, "the first attempt", 30)
+            await until(lambda: receiver.seen, "the first attempt")
             first.process.send_signal(signal.SIGKILL)
             killed = time.monotonic()
             await asyncio.to_thread(first.process.wait, 10)
@@ -81,13 +81,13 @@ async def test_a_killed_server_is_followed_by_the_next(database: Database, datab
                     "UPDATE alert_deliveries SET claimed_until = NULL, next_attempt_at = now() WHERE state = 'pending'"
                 )
             judged = asyncio.create_task(_next_tick(database, last))
-            await until(lambda: receiver.got, "the delivery by the other server", 45)
+            await until(lambda: receiver.got, "the delivery by the other server")
             assert receiver.got[0].headers["webhook-id"] == receiver.seen[0].headers["webhook-id"]
             await client.post(f"{second.url}/api/v1/metrics", json=[{"name": "heat", "value": 1}])
             # 15 s of the lease and a tick.
             assert await judged - killed < 20
             assert await _leads(second)
-            await until(lambda: len(receiver.got) > 1, "the resolved", 45)
+            await until(lambda: len(receiver.got) > 1, "the resolved")
             assert [got.status for got in receiver.got] == ["firing", "resolved"]
     finally:
         await asyncio.gather(*(asyncio.to_thread(server.stop) for server in servers if server.process.poll() is None))
