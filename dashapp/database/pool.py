@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import AsyncConnection
@@ -22,12 +25,28 @@ Connection = AsyncConnection[dict[str, object]]
 
 #: No statement of a request runs longer; jobs raise it for their own transaction.
 STATEMENT_TIMEOUT_MS = 10_000
+#: The planner cannot know how little lies beyond a watermark, and would start parallel workers for it, which takes longer
+#: than the query.
+_OPTIONS = (
+    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c client_encoding=UTF8 -c max_parallel_workers_per_gather=0"
+)
+#: Seconds without use after which a connection is asked whether it still is one.
+_QUIET_SECONDS = 5.0
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 async def _configure(connection: AsyncConnection[object]) -> None:
     arrays.register(connection)
     connection.prepare_threshold = None  # plans with known bounds prune partitions; and poolers are left in peace
+
+
+def _has_word(connection: Connection) -> bool:
+    """Whether something came in that nobody asked for."""
+    if not hasattr(select, "poll"):
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 class StatementTimeout(DashappError):
@@ -42,6 +61,8 @@ class Database:
     def __init__(self, url: str, *, size: int = 8) -> None:
         self.url = url
         self._breaker = Breaker()
+        #: When a connection was last handed out.
+        self._used: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         #: The storage tier, once `dashapp.database.tier.tier_of` has asked for it.
         self.tier: str | None = None
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -52,11 +73,11 @@ class Database:
             timeout=3,
             reconnect_timeout=5,
             configure=_configure,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": 3,
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c client_encoding=UTF8",
+                "options": _OPTIONS,
                 "application_name": "dashapp",
             },
         )
@@ -66,6 +87,17 @@ class Database:
 
     async def close(self) -> None:
         await self._pool.close(timeout=5)
+
+    async def _check(self, connection: Connection) -> None:
+        """Whether a connection that lay in the pool still is one; the pool replaces it where this raises.
+
+        A server that hung up has left word in the socket. Only one that was silent for long is asked, in a round trip.
+        """
+        now = monotonic()
+        quiet = now - self._used.get(connection, 0.0) > _QUIET_SECONDS
+        self._used[connection] = now
+        if quiet or _has_word(connection):
+            await AsyncConnectionPool.check_connection(connection)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:

@@ -105,7 +105,6 @@ async def buckets(
         "by_keys": by_keys, "by_values": by_values,
         "step": timedelta(milliseconds=step_ms), "from": from_ms(start_ms), "to": from_ms(end_ms),
     }  # fmt: skip
-    await connection.execute("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
     cursor = await connection.execute(statement, values, binary=True)
     row = await cursor.fetchone()
     assert row is not None

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import LiteralString, cast
 
@@ -27,6 +28,7 @@ from dashapp.settings import Settings
 log = logging.getLogger(__name__)
 
 _SQL = sql.load("dashapp.metrics", "query.sql")
+_STANDING = _SQL["standing"].replace("{select}", _SQL["select"])
 #: Points of one answer.
 MOST_POINTS = 1_000_000
 #: Queries of one process that run at a time; the rest of the pool stays for everybody else.
@@ -57,6 +59,17 @@ class _Group:
         self.ids = cast(NDArray[np.int64], row["ids"])
 
 
+@dataclass(frozen=True)
+class _Standing:
+    """What a question has to know before it is planned. Moments are Unix ms."""
+
+    #: By level, from where on it is held; for rates and increases of a counter also ``increase``, from where on they are kept.
+    held: dict[str, int] = field(default_factory=dict)
+    #: By level, up to where its rollups stand in a table of their own.
+    rolled_up: dict[str, int] = field(default_factory=dict)
+    groups: list[_Group] = field(default_factory=list)
+
+
 class Reader:
     """Answers questions about samples."""
 
@@ -75,7 +88,7 @@ class Reader:
         if query.step is not None and (query.step < SECOND or query.step % SECOND):
             raise ValidationFailed("step: take whole seconds, from 1s.", details={"step": "takes whole seconds, from 1s"})
         try:
-            async with self._places, self.database.connection() as connection:
+            async with self._places, self.database.autocommit() as connection:
                 return await self._answer(connection, query)
         except psycopg.errors.NumericValueOutOfRange as error:
             raise DashappError(f"the samples of {query.described()} are too large to be added up.") from error
@@ -91,10 +104,11 @@ class Reader:
             Unavailable: the database can't be reached.
         """
         async with self.database.connection() as connection:
-            groups = await self._groups(connection, selection, ())
-            if not groups:
+            statement, values = _selecting(_SQL["select"], selection, ())
+            row = await (await connection.execute(statement, values, binary=True)).fetchone()
+            if row is None:
                 return None
-            ids = groups[0].ids
+            ids = cast(NDArray[np.int64], row["ids"])
             # Mostly it is a moment old: then only the newest partition is looked at.
             for since in (self.clock() - 5 * MINUTE, 0):
                 newest = await _moment(connection, _SQL["newest_raw"], {"ids": ids, "since": from_ms(max(since, 0))})
@@ -105,30 +119,24 @@ class Reader:
     # -- answering ---------------------------------------------------------------------------------------------
 
     async def _answer(self, connection: Connection, query: MetricQuery) -> Frame:
-        horizons, rolled_up = await _standing(connection, query)
+        known = await _standing(connection, query)
         while True:
-            how = _plan(query, horizons)
-            groups = await self._groups(connection, query, query.group_by)
-            _refuse_too_large(how, len(groups))
+            how = _plan(query, known.held)
+            _refuse_too_large(how, len(known.groups))
             meta = _meta(query, how)
-            frame = await _frame(connection, query, how, groups, rolled_up, meta) if groups and how.parts else _empty(meta)
-            # Retention may have dropped the oldest partition between the statements.
-            oldest = min((part.start_ms for part in how.parts), default=query.start_ms)
-            if oldest >= max(horizons.values()) + 2 * DAY:
+            frame = await _frame(connection, query, how, known, meta) if known.groups and how.parts else _empty(meta)
+            if not self._droppable(how):
                 return frame
-            before = horizons
-            horizons, rolled_up = await _standing(connection, query)
-            if before == horizons:
+            # Retention may have dropped the oldest partition between the statements.
+            before, known = known, await _standing(connection, query)
+            if before.held == known.held:
                 return frame
 
-    async def _groups(self, connection: Connection, selection: Selection, keys: Sequence[str]) -> list[_Group]:
-        values = {"name": selection.query, "tags": json.dumps(selection.equal), "group_by": list(keys)}
-        among = selection.among
-        if among:
-            values["among"] = json.dumps(among)
-        statement = _SQL["select"].replace("{among}", _SQL["among"] if among else "")
-        cursor = await connection.execute(statement, values, binary=True)
-        return [_Group(keys, row) for row in await cursor.fetchall()]
+    def _droppable(self, how: Plan) -> bool:
+        """Whether parts reach beyond retention. What is younger is never dropped."""
+        kept = {"raw": self.settings.retention_raw, "1min": self.settings.retention_1min, "1hour": self.settings.retention_1hour}
+        oldest = {level: 0 if age is None else self.clock() - age // timedelta(milliseconds=1) for level, age in kept.items()}
+        return any(part.start_ms < oldest[part.level.stored] for part in how.parts)
 
 
 def step_of(query: MetricQuery) -> int:
@@ -189,14 +197,27 @@ def _plan(query: MetricQuery, horizons: Horizons) -> Plan:
     return plan(query.start_ms, query.end_ms, step_of(query), horizons, levels, compared=compared)
 
 
-async def _standing(connection: Connection, query: MetricQuery) -> tuple[Horizons, Mapping[str, int]]:
-    """What is held, for rates and increases of a counter also ``increase``, from where on they are kept; and by level, up to
-    where its rollups stand in a table of their own. Moments are Unix ms."""
-    values = {"counter": query.query if query.function in ("rate", "increase") else None}
-    found: dict[str, dict[str, int]] = {"held": {}, "rolled up": {}}
-    for row in await (await connection.execute(_SQL["horizons"], values)).fetchall():
-        found[str(row["kind"])][str(row["level"])] = to_ms(cast(datetime, row["moment"]))
-    return found["held"], found["rolled up"]
+def _selecting(statement: LiteralString, selection: Selection, keys: Sequence[str]) -> tuple[LiteralString, dict[str, object]]:
+    """The statement for this selection, and its values."""
+    values: dict[str, object] = {"name": selection.query, "tags": json.dumps(selection.equal), "group_by": list(keys)}
+    among = selection.among
+    if among:
+        values["among"] = json.dumps(among)
+    return statement.replace("{among}", _SQL["among"] if among else ""), values
+
+
+async def _standing(connection: Connection, query: MetricQuery) -> _Standing:
+    counter = query.query if query.function in ("rate", "increase") else None
+    statement, values = _selecting(_STANDING, query, query.group_by)
+    values["counter"] = counter
+    known = _Standing()
+    for row in await (await connection.execute(statement, values, binary=True)).fetchall():
+        if row["kind"] == "group":
+            known.groups.append(_Group(query.group_by, row))
+        else:
+            moments = known.held if row["kind"] == "held" else known.rolled_up
+            moments[str(row["level"])] = to_ms(cast(datetime, row["moment"]))
+    return known
 
 
 async def _moment(connection: Connection, statement: LiteralString, values: dict[str, object]) -> int | None:
@@ -209,18 +230,19 @@ def _empty(meta: FrameMeta) -> Frame:
 
 
 async def _frame(
-    connection: Connection, query: MetricQuery, how: Plan, groups: list[_Group], rolled_up: Mapping[str, int], meta: FrameMeta
+    connection: Connection, query: MetricQuery, how: Plan, known: _Standing, meta: FrameMeta
 ) -> Frame:
     """The buckets that have samples. One statement.
 
     Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
     """
     column, aggregate = _AGGREGATES[query.aggregation]
+    groups = known.groups
     ids = np.concatenate([group.ids for group in groups])
     values: dict[str, object] = {"step": timedelta(milliseconds=how.step_ms), "ids": ids}
     kind: LiteralString = "part" if query.function is None else "step"
     parts: list[LiteralString] = []
-    sources = [source for part in how.parts for source in _sources(part, rolled_up)]
+    sources = [source for part in how.parts for source in _sources(part, known.rolled_up)]
     for n, (level, relation, start_ms, end_ms) in zip(_NUMBERS, sources, strict=False):
         part = _SQL[f"{kind}_{level.relation}"].replace("{n}", n).replace("{column}", column)
         parts.append(part.replace("{relation}", relation))

@@ -1,13 +1,17 @@
--- name: horizons
--- Sets the transaction up as well, in one round trip: the planner cannot know how little lies beyond a watermark, and would
--- start parallel workers for it, which takes longer than the query.
--- With them, up to where the rollups stand in tables of their own; and what of a counter's increases is kept.
-SELECT 'held' AS kind, level, horizon AS moment, set_config('max_parallel_workers_per_gather', '0', true) FROM retention_horizons
+-- name: standing
+-- What a question has to know first, in one round trip: what is held, up to where the rollups stand in tables of their
+-- own, what of a counter's increases is kept, and the series by groups.
+SELECT 'held' AS kind, level, horizon AS moment, NULL::text[] AS labels, NULL::bigint[] AS ids FROM retention_horizons
 UNION ALL
-SELECT 'rolled up', level, watermark, '' FROM rollup_watermarks WHERE (SELECT tier FROM storage) = 'postgres'
+SELECT 'rolled up', level, watermark, NULL, NULL FROM rollup_watermarks WHERE (SELECT tier FROM storage) = 'postgres'
 UNION ALL
-SELECT 'held', 'increase', since, '' FROM counters JOIN metrics ON id = metric_id
+SELECT 'held', 'increase', since, NULL, NULL FROM counters JOIN metrics ON id = metric_id
 WHERE name = %(counter)s AND after_series IS NULL
+UNION ALL
+SELECT 'group', '', NULL, labels, ids FROM (
+{select}
+) AS selected
+ORDER BY labels
 
 -- name: select
 -- The series of a selection: one row for each combination of the tags that are grouped by.

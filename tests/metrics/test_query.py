@@ -123,7 +123,7 @@ async def test_one_query_of_many_fails_alone(store: Store) -> None:
 
 
 async def test_a_query_that_fails_inside_is_an_error_without_internals(store: Store) -> None:
-    store.reader._groups = None  # type: ignore[assignment, method-assign]
+    store.reader._droppable = None  # type: ignore[assignment, method-assign]
     (answer,) = await store.reader.frames([MetricQuery.over(Selection(query="m"), 0, 1000)])
     assert isinstance(answer, DashappError)
     assert "NoneType" not in str(answer)
