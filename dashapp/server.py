@@ -63,6 +63,7 @@ def make_services(settings: Settings, database: Database) -> Services:
     reader, notices = Reader(database, settings), Notices(database.url)
     store = open_store(settings.cache_url.get_secret_value(), database)
     accounts = Accounts(database, idle=settings.session_idle, lifetime=settings.session_lifetime)
+    accounts.listen(notices)
     ingest, ticks, sender = Ingest(database, settings), Ticks(database, settings), Sender(database, reader, settings)
     evaluator = Evaluator(database, reader, ticks, told=sender.wake)
     return Services(

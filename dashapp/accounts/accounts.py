@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import NamedTuple, cast
 from uuid import UUID
@@ -12,6 +12,7 @@ from psycopg import errors as pg
 from pydantic import TypeAdapter, ValidationError
 
 from dashapp.accounts import passwords
+from dashapp.accounts.recent import CHANNEL, Recent
 from dashapp.accounts.secrets import digest, new_secret, new_token
 from dashapp.accounts.throttle import Throttle
 from dashapp.contract.accounts import (
@@ -29,7 +30,8 @@ from dashapp.contract.accounts import (
 )
 from dashapp.contract.base import from_pydantic
 from dashapp.database.audit import Who, acting, record, storable
-from dashapp.database.pool import Database, Row
+from dashapp.database.notices import Notices, notify
+from dashapp.database.pool import Connection, Database, Row
 from dashapp.database.sql import load
 from dashapp.errors import Conflict, NotFound, StartupError, Unauthorized, ValidationFailed
 
@@ -80,6 +82,26 @@ class Accounts:
         self._database, self._idle, self._lifetime = database, idle, lifetime
         self._sql = load("dashapp.accounts", "accounts.sql")
         self._throttle = Throttle()
+        self._recent_sessions: Recent[User] = Recent()
+        self._recent_tokens: Recent[TokenUse] = Recent()
+
+    def listen(self, notices: Notices) -> None:
+        """Hear at once what other processes take from somebody."""
+        notices.listen(CHANNEL, lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._recent_sessions.forget()
+        self._recent_tokens.forget()
+
+    @asynccontextmanager
+    async def taking(self) -> AsyncIterator[Connection]:
+        """A transaction in which somebody may lose a session, a token or a right. Nobody is believed on what was known before."""
+        try:
+            async with self._database.connection() as connection:
+                yield connection
+                await notify(connection, CHANNEL, "changed")
+        finally:
+            self._forget()
 
     # -- users -------------------------------------------------------------------------------------------------
 
@@ -175,7 +197,7 @@ class Accounts:
             "address": storable(address, 64), "user_agent": storable(user_agent, _LONGEST_USER_AGENT),
         }  # fmt: skip
         try:
-            async with self._database.connection() as connection:
+            async with self.taking() as connection:
                 await connection.execute(self._sql["delete_expired"])
                 await connection.execute(self._sql["delete_surplus_sessions"], values)
                 await connection.execute(self._sql["add_session"], values)
@@ -250,6 +272,10 @@ class Accounts:
         """The user whose session this is, or None. Using a session prolongs it, up to its lifetime."""
         return (await self.by_sessions([secret])).get(secret)
 
+    async def by_recent_session(self, secret: str) -> User | None:
+        """As `by_session`, or as it was up to a second ago."""
+        return await self._recent_sessions.of(digest(secret), lambda: self.by_session(secret))
+
     async def by_sessions(self, secrets: Collection[str]) -> dict[str, User]:
         """The users of those that are sessions still, at one asking."""
         hashes = {digest(secret): secret for secret in secrets}
@@ -266,7 +292,7 @@ class Accounts:
 
     async def logout(self, secret: str) -> None:
         """End a session; one that isn't any more is no error."""
-        async with self._database.connection() as connection:
+        async with self.taking() as connection:
             await connection.execute(self._sql["delete_session"], {"id_hash": digest(secret)})
 
     async def end_session(self, user: User, session_id: UUID) -> None:
@@ -274,7 +300,7 @@ class Accounts:
         Raises:
             NotFound: the user has no such session.
         """
-        async with self._database.connection() as connection:
+        async with self.taking() as connection:
             cursor = await connection.execute(self._sql["delete_session_by_id"], {"id": session_id, "user_id": user.id})
             if await cursor.fetchone() is None:
                 raise NotFound("You have no such session.")
@@ -282,7 +308,7 @@ class Accounts:
 
     async def end_sessions(self, user: User, *, but: str | None = None) -> None:
         """End the user's sessions everywhere; `but` is the secret of one that stays."""
-        async with self._database.connection() as connection:
+        async with self.taking() as connection:
             values = {"user_id": user.id, "except": None if but is None else digest(but)}
             await connection.execute(self._sql["delete_sessions"], values)
             await record(connection, "session.end_all", user.id, user.email)
@@ -311,7 +337,7 @@ class Accounts:
             )
         self._throttle.succeeded(user.email, address)
         fresh = await passwords.hashed(change.new)
-        async with self._database.connection() as connection:
+        async with self.taking() as connection:
             await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
             await connection.execute(
                 self._sql["delete_sessions"], {"user_id": user.id, "except": None if secret is None else digest(secret)}
@@ -347,7 +373,7 @@ class Accounts:
             "token_hash": digest(token), "valid": valid,
         }  # fmt: skip
         try:
-            async with self._database.connection() as connection:
+            async with self.taking() as connection:
                 if replace:
                     await connection.execute(self._sql["delete_tokens_named"], values)
                 count = await (await connection.execute(self._sql["count_tokens"], values)).fetchone()
@@ -370,7 +396,7 @@ class Accounts:
         Raises:
             NotFound: the user has no such token.
         """
-        async with self._database.connection() as connection:
+        async with self.taking() as connection:
             cursor = await connection.execute(self._sql["delete_token"], {"id": token_id, "user_id": user.id})
             row = await cursor.fetchone()
             if row is None:
@@ -386,3 +412,7 @@ class Accounts:
             return None
         scope: Scope = row["scope"]  # type: ignore[assignment]
         return TokenUse(user_of(row), scope, UUID(str(row["token_id"])), str(row["token"]))
+
+    async def by_recent_token(self, token: str) -> TokenUse | None:
+        """As `by_token`, or as it was up to a second ago."""
+        return await self._recent_tokens.of(digest(token), lambda: self.by_token(token))

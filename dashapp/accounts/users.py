@@ -53,7 +53,7 @@ class Users:
         }  # fmt: skip
         if by is not None and by.id == user_id and (update.disabled or update.role not in (None, by.role)):
             raise Conflict("You can't close your own account or change its role; another admin can.")
-        async with self._database.connection() as connection:
+        async with self._accounts.taking() as connection:
             await connection.execute(self._sql["lock_users"])
             if await (await connection.execute(self._sql["change_user"], values)).fetchone() is None:
                 raise NotFound("There is no such user.")
@@ -77,7 +77,7 @@ class Users:
         if by.id == user_id:
             raise Conflict("You can't delete your own account; another admin can.")
         values = {"id": user_id, "to": by.id}
-        async with self._database.connection() as connection:
+        async with self._accounts.taking() as connection:
             await connection.execute(self._sql["lock_users"])
             if dashboards == "delete":
                 await connection.execute(self._sql["delete_dashboards"], values)

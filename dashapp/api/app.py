@@ -11,12 +11,13 @@ from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, pane
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
+#: Looked through in this order at each request: what comes often comes first.
 ROUTERS: tuple[APIRouter, ...] = (
-    auth.public,
-    auth.router,
+    queries.router,
     metrics.router,
     protocols.router,
-    queries.router,
+    auth.public,
+    auth.router,
     dashboards.router,
     panels.router,
     users.router,

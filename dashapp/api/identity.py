@@ -61,7 +61,7 @@ async def _identify(request: Request) -> Actor:
     accounts = services_of(request).accounts
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        found = await accounts.by_token(_token_of(request, authorization))
+        found = await accounts.by_recent_token(_token_of(request, authorization))
         if found is None:
             raise Unauthorized("This token isn't valid, or not any more.")
         return Actor(found.user, found.scope, found.id, found.name)
@@ -69,7 +69,7 @@ async def _identify(request: Request) -> Actor:
     if not secret:
         raise Unauthorized()
     refuse_foreign_page(request)
-    user = await accounts.by_session(secret)
+    user = await accounts.by_recent_session(secret)
     if user is None:
         raise Unauthorized("Your session has ended; sign in again.")
     return Actor(user)
@@ -89,7 +89,13 @@ def _token_of(request: Request, authorization: str) -> str:
 
 
 Signed = Annotated[Actor, Depends(identify)]
-Parts = Annotated[Services, Depends(services_of)]
+
+
+async def _parts(request: Request) -> Services:
+    return services_of(request)  # a dependency that is no coroutine runs in a thread
+
+
+Parts = Annotated[Services, Depends(_parts)]
 
 
 async def querying(actor: Signed, services: Parts) -> AsyncIterator[None]:

@@ -21,7 +21,7 @@ from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.metrics.clock import DAY, MINUTE, SECOND, Clock, system_clock
+from dashapp.metrics.clock import MINUTE, SECOND, Clock, system_clock
 from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Part, Plan, default_step, nice_step, plan, reach
 from dashapp.settings import Settings
 
@@ -229,9 +229,7 @@ def _empty(meta: FrameMeta) -> Frame:
     return Frame(np.empty(0, np.int64), [], meta)
 
 
-async def _frame(
-    connection: Connection, query: MetricQuery, how: Plan, known: _Standing, meta: FrameMeta
-) -> Frame:
+async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _Standing, meta: FrameMeta) -> Frame:
     """The buckets that have samples. One statement.
 
     Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
