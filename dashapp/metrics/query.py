@@ -15,12 +15,13 @@ import psycopg
 from numpy.typing import NDArray
 
 from dashapp.contract.durations import format_ms
-from dashapp.contract.frames import Frame, FrameMeta, Times, Values, assemble
+from dashapp.contract.frames import Frame, FrameMeta, assemble
 from dashapp.contract.metrics import Aggregation, Function, MetricQuery, Selection
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import DashappError, ValidationFailed
+from dashapp.metrics.cells import Merge, merged, read
 from dashapp.metrics.clock import MINUTE, SECOND, Clock, system_clock
 from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Part, Plan, default_step, nice_step, plan, reach
 from dashapp.settings import Settings
@@ -33,16 +34,18 @@ _STANDING = _SQL["standing"].replace("{select}", _SQL["select"])
 MOST_POINTS = 1_000_000
 #: Queries of one process that run at a time; the rest of the pool stays for everybody else.
 AT_ONCE = 6
+#: So many rows the database hands over as they are: grouping them there takes longer than sending them.
+MOST_ROWS = 20_000
 
-#: How each aggregation is made of rows: the column of a rollup, and what is done with it. Averages are sum/count at
+#: How each aggregation is made of rows: the column of a rollup, and what is done with it, there or here. Averages are sum/count at
 #: every level; the database's own avg() would overflow on large values, because it also sums their squares.
-_AGGREGATES: dict[Aggregation, tuple[LiteralString, LiteralString]] = {
-    # Divided by the samples in `_columns`: PostgreSQL refuses a quotient that underflows, and one such point would stop all.
-    "avg": ("sum", "sum(value)"),
-    "sum": ("sum", "sum(value)"),
-    "min": ("min", "min(value)"),
-    "max": ("max", "max(value)"),
-    "count": ("sum", "sum(samples)"),
+_AGGREGATES: dict[Aggregation, tuple[LiteralString, LiteralString, Merge]] = {
+    # Divided by the samples in `_frame`: PostgreSQL refuses a quotient that underflows, and one such point would stop all.
+    "avg": ("sum", "sum(value)", "sum"),
+    "sum": ("sum", "sum(value)", "sum"),
+    "min": ("min", "min(value)", "min"),
+    "max": ("max", "max(value)", "max"),
+    "count": ("sum", "sum(samples)", "sum"),
 }
 
 #: What a sample adds to the one before it. After a fall a counter began anew, and its value counts whole.
@@ -234,9 +237,11 @@ async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _
 
     Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
     """
-    column, aggregate = _AGGREGATES[query.aggregation]
+    column, aggregate, merge = _AGGREGATES[query.aggregation]
     groups = known.groups
     ids = np.concatenate([group.ids for group in groups])
+    # The place of each id's group.
+    of_ids = np.repeat(np.arange(len(groups)), [group.ids.size for group in groups])
     values: dict[str, object] = {"step": timedelta(milliseconds=how.step_ms), "ids": ids}
     kind: LiteralString = "part" if query.function is None else "step"
     parts: list[LiteralString] = []
@@ -249,28 +254,41 @@ async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _
     if query.function is not None:
         rows = _SQL["stepped"].replace("{step}", _STEPS[query.function]).replace("{parts}", rows)
         values |= {"reach": timedelta(milliseconds=reach(how.step_ms)), "start": from_ms(how.covered_start_ms)}
+    few = _rows(how, ids.size, query) <= MOST_ROWS
     number: LiteralString = "0::bigint"
     members: LiteralString = ""
-    if len(groups) == ids.size > 1:
+    if few or len(groups) == ids.size:
         number = "series_id"
     elif len(groups) > 1:
         number, members = "number", "JOIN unnest(%(ids)s, %(numbers)s) AS member (series_id, number) USING (series_id)"
-        values["numbers"] = np.repeat(np.arange(len(groups)), [group.ids.size for group in groups])
-    statement = _SQL["frame"].replace("{number}", number).replace("{members}", members)
-    statement = statement.replace("{aggregate}", aggregate).replace("{parts}", rows)
-    cells = await (await connection.execute(statement, values, binary=True)).fetchone()
-    if cells is None or cells["numbers"] is None:
-        return _empty(meta)
-    numbers, samples = cast(Values, cells["values"]), cast(Values, cells["samples"])
-    if query.aggregation == "avg":
-        numbers = numbers / samples
-    if query.function == "rate" and query.aggregation != "count":
-        numbers = numbers / (how.step_ms / SECOND)
-    places = cast(NDArray[np.int64], cells["numbers"])
+        values["numbers"] = of_ids
+    if not few:
+        grouped = _SQL["grouped"].replace("{number}", number).replace("{members}", members)
+        rows = grouped.replace("{aggregate}", aggregate).replace("{parts}", rows)
+    statement = _SQL["frame"].replace("{cells}", rows)
+    cells = read(cast(Row, await (await connection.execute(statement, values, binary=True)).fetchone()))
     if number == "series_id":
         order = np.argsort(ids)
-        places = order[np.searchsorted(ids, places, sorter=order)]
-    return assemble([group.tags for group in groups], places, cast(Times, cells["times"]), numbers, samples, meta)
+        cells = cells._replace(places=of_ids[order[np.searchsorted(ids, cells.places, sorter=order)]])
+    if few:
+        if query.aggregation == "count":
+            cells = cells._replace(values=cells.samples)
+        cells = merged(cells, how.step_ms, merge)
+        if not np.isfinite(cells.values).all():
+            raise psycopg.errors.NumericValueOutOfRange
+    numbers = cells.values
+    if query.aggregation == "avg":
+        numbers = numbers / cells.samples
+    if query.function == "rate" and query.aggregation != "count":
+        numbers = numbers / (how.step_ms / SECOND)
+    return assemble([group.tags for group in groups], cells.places, cells.times, numbers, cells.samples, meta)
+
+
+def _rows(how: Plan, series: int, query: MetricQuery) -> int:
+    """About how many rows the database would have to group, at a sample every 10 s."""
+    if query.function is not None:
+        return series * how.buckets
+    return series * sum(-(-(part.end_ms - part.start_ms) // max(part.level.width_ms, 10 * SECOND)) for part in how.parts)
 
 
 def _sources(part: Part, rolled_up: Mapping[str, int]) -> list[tuple[Level, LiteralString, int, int]]:

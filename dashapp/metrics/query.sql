@@ -86,14 +86,17 @@ FROM (
 WHERE at >= %(start)s
 GROUP BY series_id, bucket
 
+-- name: grouped
+-- {number} is what tells the cells' series apart.
+SELECT {number} AS number, bucket, {aggregate} AS value, sum(samples) AS samples
+FROM ({parts}) AS part (series_id, bucket, value, samples) {members}
+GROUP BY 1, 2
+
 -- name: frame
--- {number} is what tells the cells' series apart. Cells come in any order: sorting them here takes longer than all the rest.
-SELECT array_agg(number) AS numbers, array_agg(bucket) AS times, array_agg(value) AS values, array_agg(samples) AS samples
-FROM (
-    SELECT {number} AS number, bucket, {aggregate} AS value, sum(samples) AS samples
-    FROM ({parts}) AS part (series_id, bucket, value, samples) {members}
-    GROUP BY 1, 2
-) AS bucketed
+-- Cells as columns, in any order: sorting them here takes longer than all the rest.
+SELECT string_agg(int8send(number), '') AS numbers, string_agg(timestamptz_send(bucket), '') AS times,
+    string_agg(float8send(value), '') AS values, string_agg(float8send(samples), '') AS samples
+FROM ({cells}) AS cell (number, bucket, value, samples)
 
 -- name: newest_raw
 SELECT max(newest.time) AS newest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -16,7 +17,7 @@ from dashapp.database.tier import POSTGRES, TIMESCALEDB
 from dashapp.metrics.catalog import Catalog
 from dashapp.metrics.clock import system_clock
 from dashapp.metrics.ingest import Ingest
-from dashapp.metrics.query import Reader
+from dashapp.metrics.query import MOST_ROWS, Reader
 from dashapp.metrics.rollups.jobs import StorageJobs
 from dashapp.settings import Settings
 from tests.conftest import make_database
@@ -47,7 +48,10 @@ class Store:
     async def ask(self, name: str, start: int, end: int, **how: object) -> Frame:
         selection = Selection(query=name, **{key: value for key, value in how.items() if key not in ("step", "max_points")})
         query = MetricQuery.over(selection, start, end, **{key: how[key] for key in ("step", "max_points") if key in how})
-        return await self.reader.frame(query)
+        # Who groups the rows makes no difference to the answer: half of the questions are for the database, however few rows.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("dashapp.metrics.query.MOST_ROWS", crc32(query.model_dump_json().encode()) % 2 * MOST_ROWS)
+            return await self.reader.frame(query)
 
     async def rows(self, statement: str, *values: object) -> list[dict[str, object]]:
         async with self.database.connection() as connection:
