@@ -36,6 +36,8 @@ MOST_POINTS = 1_000_000
 AT_ONCE = 6
 #: So many rows the database hands over as they are: grouping them there takes longer than sending them.
 MOST_ROWS = 20_000
+#: And so many times that where samples are denser than every 10 s.
+_DENSER = 10
 
 #: How each aggregation is made of rows: the column of a rollup, and what is done with it, there or here. Averages are sum/count at
 #: every level; the database's own avg() would overflow on large values, because it also sums their squares.
@@ -232,8 +234,10 @@ def _empty(meta: FrameMeta) -> Frame:
     return Frame(np.empty(0, np.int64), [], meta)
 
 
-async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _Standing, meta: FrameMeta) -> Frame:
-    """The buckets that have samples. One statement.
+async def _frame(
+    connection: Connection, query: MetricQuery, how: Plan, known: _Standing, meta: FrameMeta, *, few: bool | None = None
+) -> Frame:
+    """The buckets that have samples. One statement; two where rows turn out not to be `few`.
 
     Where a function is made of each series, the series are what is aggregated, each one sample a bucket.
     """
@@ -254,7 +258,9 @@ async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _
     if query.function is not None:
         rows = _SQL["stepped"].replace("{step}", _STEPS[query.function]).replace("{parts}", rows)
         values |= {"reach": timedelta(milliseconds=reach(how.step_ms)), "start": from_ms(how.covered_start_ms)}
-    few = _rows(how, ids.size, query) <= MOST_ROWS
+    if few is None:
+        few = _rows(how, ids.size, query) <= MOST_ROWS
+    values["most"] = _DENSER * MOST_ROWS + 1 if few else None
     number: LiteralString = "0::bigint"
     members: LiteralString = ""
     if few or len(groups) == ids.size:
@@ -267,6 +273,8 @@ async def _frame(connection: Connection, query: MetricQuery, how: Plan, known: _
         rows = grouped.replace("{aggregate}", aggregate).replace("{parts}", rows)
     statement = _SQL["frame"].replace("{cells}", rows)
     cells = read(cast(Row, await (await connection.execute(statement, values, binary=True)).fetchone()))
+    if few and cells.times.size > _DENSER * MOST_ROWS:
+        return await _frame(connection, query, how, known, meta, few=False)
     if number == "series_id":
         order = np.argsort(ids)
         cells = cells._replace(places=of_ids[order[np.searchsorted(ids, cells.places, sorter=order)]])

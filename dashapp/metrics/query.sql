@@ -96,7 +96,7 @@ GROUP BY 1, 2
 -- Cells as columns, in any order: sorting them here takes longer than all the rest.
 SELECT string_agg(int8send(number), '') AS numbers, string_agg(timestamptz_send(bucket), '') AS times,
     string_agg(float8send(value), '') AS values, string_agg(float8send(samples), '') AS samples
-FROM ({cells}) AS cell (number, bucket, value, samples)
+FROM ({cells} LIMIT %(most)s) AS cell (number, bucket, value, samples)
 
 -- name: newest_raw
 SELECT max(newest.time) AS newest

@@ -122,6 +122,16 @@ async def test_one_query_of_many_fails_alone(store: Store) -> None:
     assert await store.reader.frames([]) == []
 
 
+async def test_samples_that_are_denser_than_thought_are_grouped_by_the_database(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = store.clock.now_ms // MINUTE * MINUTE - MINUTE
+    await store.write("m", *((start + 500 * n, float(n)) for n in range(120)))
+    monkeypatch.setattr("dashapp.metrics.query.MOST_ROWS", 6)
+    asked = MetricQuery.over(Selection(query="m", aggregation="sum"), start, start + MINUTE, step=MINUTE)
+    assert (await store.reader.frame(asked)).series[0].values.tolist() == [sum(range(120))]
+
+
 async def test_a_query_that_fails_inside_is_an_error_without_internals(store: Store) -> None:
     store.reader._droppable = None  # type: ignore[assignment, method-assign]
     (answer,) = await store.reader.frames([MetricQuery.over(Selection(query="m"), 0, 1000)])
