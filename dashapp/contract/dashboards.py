@@ -16,7 +16,7 @@ from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Functio
 from dashapp.contract.variables import MOST_VARIABLES, Variable, check_names
 
 GRID_COLUMNS = 12
-PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "text"]
+PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "heatmap", "text"]
 #: Types that ask for no metric.
 UNASKING: frozenset[PanelType] = frozenset({"text"})
 Calculation = Literal["last", "avg", "min", "max", "sum"]

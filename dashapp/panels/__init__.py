@@ -8,6 +8,7 @@ from dashapp.panels.area import AreaPanel
 from dashapp.panels.bar import BarPanel
 from dashapp.panels.base import Panel
 from dashapp.panels.gauge import GaugePanel
+from dashapp.panels.heatmap import HeatmapPanel
 from dashapp.panels.line import LinePanel
 from dashapp.panels.parts import Parts
 from dashapp.panels.stat import StatPanel
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
     from dashapp.panels.card import Card
 
 PANELS: dict[str, type[Panel]] = {
-    kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel, TablePanel, TextPanel)
+    kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel, TablePanel, HeatmapPanel, TextPanel)
 }
 
 __all__ = [
-    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel",
+    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "HeatmapPanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel",
     "panel_of",
 ]  # fmt: skip
 

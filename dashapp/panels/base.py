@@ -46,6 +46,8 @@ class Panel(pn.viewable.Viewer):
     asks: ClassVar[bool] = True
     #: The options that it heeds, of `PanelOptions`; an editor offers these.
     options: ClassVar[tuple[str, ...]]
+    #: More lines than this are left out, the smallest first.
+    most_lines: ClassVar[int] = MOST_LINES
     #: Columns and rows that a new one takes.
     size: ClassVar[tuple[int, int]] = (6, 4)
 
@@ -113,7 +115,7 @@ class Panel(pn.viewable.Viewer):
         """
         lines = [line for line in lines_of(frames, self.queries) if not np.isnan(line.values).all()]
         notes = _notes(frames, start_ms)
-        if len(lines) > (most := self.limit or MOST_LINES):
+        if len(lines) > (most := self.limit or self.most_lines):
             ranked = sorted(range(len(lines)), key=lambda index: reduce(lines[index], "avg") or 0.0, reverse=True)[:most]
             if not self.limit:
                 notes.append(f"the {most} largest of {len(lines)} series")

@@ -160,7 +160,7 @@ def test_dressing_in_another_theme_sends_colours_and_no_data(kind: str) -> None:
     written = str(Document.from_json(_document(panel)).to_json())
     dark, light = PALETTES["dark"], PALETTES["light"]
     assert dark.warning not in written
-    if kind not in ("line", "table"):
+    if kind not in ("line", "table", "heatmap"):
         assert light.warning in written
 
 
@@ -274,3 +274,28 @@ def test_text_as_long_as_it_may_be_does_not_hold_the_server_up(hostile: str) -> 
     before = time.process_time()
     html_of(hostile)
     assert time.process_time() - before < 1.0
+
+
+def test_a_heat_maps_cells_count_the_series_of_each_band() -> None:
+    nan = float("nan")
+    rows = {"a": [0.0, 50.0, 100.0], "b": [2.0, nan, 99.0], "c": [100.0, 50.0, 150.0]}
+    panel = shown("heatmap", rows, min=0, max=100)
+    cells = panel.plot.renderers[0].data_source.data
+    image = cells["image"][0]
+    assert image.shape == (20, 3)
+    expected = np.zeros((20, 3))
+    expected[0, 0], expected[19, 0], expected[10, 1], expected[19, 2] = 2, 1, 2, 2  # what lies above the axis isn't shown
+    assert np.array_equal(image, expected)
+    assert (cells["x"], cells["dw"], cells["y"], cells["dh"]) == ([END - 3 * STEP], [3.0 * STEP], [0.0], [100.0])
+    assert panel.card.names[10] == "50% to 55%"
+    assert panel.card.legend == []
+
+
+def test_a_heat_map_of_rare_samples_has_no_stripes_and_takes_many_series() -> None:
+    rows = {str(series): [float(series) if at % 6 == 0 else float("nan") for at in range(60)] for series in range(300)}
+    panel = shown("heatmap", rows)
+    image = panel.plot.renderers[0].data_source.data["image"][0]
+    assert image.shape == (20, 10)
+    assert image.sum() == 3000
+    assert (image.sum(axis=0) == 300).all()
+    assert panel.card.notes == []

@@ -22,6 +22,12 @@ function tableOf(card) {
     });
     return { timed: true, names: ["time", ...names], rows };
   }
+  const cells = renderers.map((renderer) => renderer.data_source.data).find((columns) => get(columns, "image")?.length);
+  if (cells) {
+    const [image, start, width] = ["image", "x", "dw"].map((name) => get(cells, name)[0]), [bands, columns] = image.shape;
+    const rows = Array.from({ length: columns }, (_, at) => [start + at * width / columns, ...card.names.map((_name, band) => image[band * columns + at])]);
+    return { timed: true, names: ["time", ...card.names.slice(0, bands)], rows };
+  }
   const labels = (axis) => { const map = axis?.major_label_overrides; return map instanceof Map ? [...map.values()] : Object.values(map ?? {}); };
   const bars = labels(card.plot?.left?.[0]);
   if (bars.length && !card.legend.length) {

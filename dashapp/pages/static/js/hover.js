@@ -34,7 +34,7 @@ export function bindHover(frames) {
 
   function crosshairs(at) {
     for (const panel of lines.keys()) if (!panel.isConnected) lines.delete(panel);
-    for (const panel of document.querySelectorAll('.panel[data-panel-type="line"], .panel[data-panel-type="area"]')) {
+    for (const panel of document.querySelectorAll('.panel[data-panel-type="line"], .panel[data-panel-type="area"], .panel[data-panel-type="heatmap"]')) {
       const view = viewOf(panel);
       if (!view?.frame) continue;
       let line = lines.get(panel);
@@ -61,6 +61,7 @@ export function bindHover(frames) {
     const card = frames.card(panel.dataset.panelId);
     const renderers = view.model.renderers;
     const source = renderers[0]?.data_source;
+    if (card.kind === "heatmap") return showCells(card, source, view.frame.x_scale.invert(x), event);
     const times = source && column(source, "t");
     if (!times?.length) return hide();
     const row = nearest(times, view.frame.x_scale.invert(x));
@@ -74,16 +75,34 @@ export function bindHover(frames) {
       if (value === undefined || Number.isNaN(value)) continue;
       rows.push([card.names[index] ?? "", renderer.glyph.line_color?.value ?? renderer.glyph.fill_color?.value, value]);
     }
-    if (!rows.length) { table.hidden = true; crosshairs(times[row]); return; }
     const format = Object.fromEntries(card.format instanceof Map ? card.format : Object.entries(card.format));
+    place(times[row], rows.map(([name, color, value]) => [name, color, write(value, format)]), event);
+  }
+
+  /** The bands that hold values at that time, the highest first, and how many series have one there. */
+  function showCells(card, source, at, event) {
+    const [image, start, width] = ["image", "x", "dw"].map((name) => column(source, name)?.[0]);
+    if (!image) return hide();
+    const [bands, columns] = image.shape ?? [image.length, image[0].length];
+    const here = Math.floor((at - start) / width * columns);
+    const rows = [];
+    for (let band = bands - 1; band >= 0 && here >= 0 && here < columns; band -= 1) {
+      const count = image.shape ? image[band * columns + here] : image[band][here];
+      if (count) rows.push([card.names[band], "var(--accent)", `${count} series`]);
+    }
+    place(start + here * width / columns, rows, event);
+  }
+
+  function place(at, rows, event) {
+    if (!rows.length) { table.hidden = true; crosshairs(at); return; }
     const time = document.createElement("time");
-    time.textContent = writeMoment(times[row]);
+    time.textContent = writeMoment(at);
     table.replaceChildren(time, ...rows.slice(0, 20).map(([name, color, value]) => {
       const entry = document.createElement("div");
       const mark = document.createElement("i"), label = document.createElement("span"), figure = document.createElement("b");
       mark.style.background = color;
       label.textContent = name;
-      figure.textContent = write(value, format);
+      figure.textContent = value;
       entry.append(mark, label, figure);
       return entry;
     }));
@@ -91,14 +110,14 @@ export function bindHover(frames) {
     const { width, height } = table.getBoundingClientRect();
     const beside = event.clientX + 16 + width > innerWidth ? event.clientX - width - 16 : event.clientX + 16;
     Object.assign(table.style, { left: `${beside}px`, top: `${Math.min(event.clientY + 12, innerHeight - height - 8)}px` });
-    crosshairs(times[row]);
+    crosshairs(at);
   }
 
   let frame = 0;
   document.querySelector("main").addEventListener("pointermove", (event) => {
     cancelAnimationFrame(frame);
     const panel = event.target.closest?.(".panel");
-    const over = panel && event.target.closest(".plot-box") && ["line", "area"].includes(panel.dataset.panelType);
+    const over = panel && event.target.closest(".plot-box") && ["line", "area", "heatmap"].includes(panel.dataset.panelType);
     if (!over || event.buttons) return hide();
     frame = requestAnimationFrame(() => show(panel, event));
   });

@@ -26,7 +26,7 @@ export async function show({ picture, themes }) {
     // Every plot over time has the same range and ticks.
     const axis = frames.doc.all_models.values().find((model) => model.type === "SingleIntervalTicker");
     if (axis) axis.interval = 1000 * (ROUND_S.find((seconds) => seconds * 7000 >= end - start) ?? 31_536_000);
-    for (const { card } of frames.shown.values()) if (["line", "area", "stat"].includes(card.kind)) card.plot.x_range.setv({ start, end });
+    for (const { card } of frames.shown.values()) if (["line", "area", "stat", "heatmap"].includes(card.kind)) card.plot.x_range.setv({ start, end });
     document.querySelector('[data-role="range"]').textContent = timeaxis.writeRange(start, end);
   };
   const whole = frames.root.range_ms;

@@ -1,6 +1,6 @@
 // Dragging over a plot zooms to that time.
 
-const isTimed = (panel) => ["line", "area"].includes(panel?.dataset.panelType);
+const isTimed = (panel) => ["line", "area", "heatmap"].includes(panel?.dataset.panelType);
 
 /** Tell `zoom` the bounds in Unix ms that somebody dragged over a plot, and `out` of two quick presses. */
 export function bindZoom(frames, { zoom, out }) {
