@@ -24,7 +24,8 @@ PANELS: dict[str, type[Panel]] = {
 }
 
 __all__ = [
-    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "HeatmapPanel", "LinePanel", "Panel", "Parts", "StatPanel", "TablePanel", "TextPanel",
+    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "HeatmapPanel", "LinePanel", "Panel", "Parts", "StatPanel",
+    "TablePanel", "TextPanel",
     "panel_of",
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ class HeatmapPanel(TimePlot):
         """From nearly the surface to the full colour."""
         low, high = (_rgb(color) for color in (self.parts.palette.surface, series_color(0, self.color)))
         shares = np.linspace(0.22, 1.0, _SHADES)
-        return ["#%02x%02x%02x" % tuple(round(float(part)) for part in low + (high - low) * share) for share in shares]
+        return ["#" + "".join(f"{round(float(part)):02x}" for part in low + (high - low) * share) for share in shares]
 
     def _draw(self, lines: list[Line]) -> None:
         values = np.concatenate([line.values for line in lines])
@@ -63,7 +64,7 @@ class HeatmapPanel(TimePlot):
         if any(list(old[name]) != data[name] for name in ("x", "y", "dw", "dh")) or not np.array_equal(old["image"][0], cells):
             self.source.data = data
         self.mapper.high = max(1.5, float(cells.max()))
-        names = [f"{written(low, self.unit)} to {written(high, self.unit)}" for low, high in zip(edges, edges[1:], strict=False)]
+        names = [f"{written(low, self.unit)} to {written(high, self.unit)}" for low, high in pairwise(edges)]
         if names != self.card.names:
             self.card.names = names
         self._scale_to(axis)

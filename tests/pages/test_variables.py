@@ -113,3 +113,21 @@ async def test_tables_sort_and_words_are_harmless(signed_in: BrowserContext, sit
     await expect(words.locator("p")).to_contain_text("Ask Ada about web-02, web-11")
     await expect(words.locator("li")).to_have_text("<script>window.hit = 1</script>")
     assert await page.evaluate("window.hit") is None
+
+
+async def test_a_heat_map_is_drawn_says_its_counts_and_gives_its_data(signed_in: BrowserContext, site: Site) -> None:
+    panel = {"title": "Spread", "type": "heatmap", "query": "var.load", "options": {"groupBy": ["host"], "unit": "percent"}}
+    board = site.create("Spread", [panel, *_PANELS[1:2]], variables=[_HOST])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off&from=now-15m")
+    one = page.locator('[data-panel-type="heatmap"]')
+    await expect(one).to_have_attribute("data-state", "live")
+    box = await one.locator(".plot").bounding_box()
+    assert box
+    await page.mouse.move(box["x"] + box["width"] - 40, box["y"] + box["height"] / 2)
+    await expect(page.locator(".hover b").first).to_contain_text("series")
+    await one.locator(".panel-menu").click()
+    await page.locator('.menu [data-entry="data"]').click()
+    await expect(page.locator("dialog .data th")).to_have_count(21)
+    # All rows of a table have their bars, also every second.
+    bars = "[...document.querySelectorAll('.barred')].map((cell) => getComputedStyle(cell).backgroundImage)"
+    assert all(image.startswith("linear-gradient") for image in await page.evaluate(bars))
