@@ -1,6 +1,7 @@
 // The account page: password, sessions, tokens.
 
-import { ask, call, onSend, reveal } from "./ask.js";
+import { call } from "./api.js";
+import { ask, onSend, reveal } from "./ask.js";
 import { toast } from "./shell.js";
 
 const form = (name) => document.querySelector(`[data-form="${name}"]`);

@@ -21,6 +21,8 @@ export async function call(method, path, body, options = {}) {
     throw new Failure("the server doesn't answer", 0);
   }
   if (answer.status === 204) return null;
+  // Whose session ended comes back here after signing in.
+  if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
   const document = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Failure((document.error ?? `the server answered ${answer.status}`).replace(/\.$/, ""), answer.status, document.details);
   return document.data;

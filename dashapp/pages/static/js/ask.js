@@ -1,17 +1,4 @@
-// Asking the API, and asking people: requests that say what went wrong, and dialogs.
-
-/** The answer's data; throws an error with the API's sentence. */
-export async function call(method, path, body) {
-  const answer = await fetch(`/api/v1${path}`, {
-    method, headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  if (answer.status === 401) location.href = `/login?next=${encodeURIComponent(location.pathname)}`;
-  const text = await answer.text();
-  const said = text ? JSON.parse(text) : {};
-  if (!answer.ok) throw new Error(said.error ?? answer.statusText);
-  return said.data;
-}
+// Asking people: dialogs.
 
 const make = (name, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(name), properties);

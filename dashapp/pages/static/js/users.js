@@ -1,6 +1,7 @@
 // The users page: accounts made, changed, closed and deleted.
 
-import { ask, call, choice, field, input, radios, reveal } from "./ask.js";
+import { call } from "./api.js";
+import { ask, choice, field, input, radios, reveal } from "./ask.js";
 import { toast } from "./shell.js";
 
 const ROLES = [["viewer", "Viewer: sees"], ["editor", "Editor: makes dashboards and rules"], ["admin", "Admin: changes everything"]];
