@@ -8,10 +8,8 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import ValidationError
 from starlette.responses import Response
 
-from dashapp.accounts.browser import same_origin
 from dashapp.accounts.permissions import Actor, allowed, require
 from dashapp.contract.alerts import (
     BacktestRequest,
@@ -21,10 +19,10 @@ from dashapp.contract.alerts import (
     Rule,
     Severity,
 )
-from dashapp.contract.base import from_pydantic
 from dashapp.contract.metrics import Aggregation, Function
-from dashapp.errors import DashappError, Forbidden, NotFound, Unauthorized
+from dashapp.errors import NotFound
 from dashapp.pages.backtest import picture
+from dashapp.pages.questions import answer
 from dashapp.pages.templates import in_html, page
 from dashapp.pages.visitor import theme_cookie, theme_of, to_login, visitor
 
@@ -39,7 +37,6 @@ _FRESH: dict[str, Any] = {
     "name": "", "query": "", "aggregation": "avg", "function": None, "tags": {}, "groupBy": [], "step": "10s", "condition": "gt",
     "threshold": None, "duration": "5 minutes", "noData": "keep", "severity": "warning", "enabled": True, "notification": None,
 }  # fmt: skip
-_LONGEST_BODY = 100_000
 
 
 def _choices(values: tuple[str, ...], labels: dict[str, str] | None = None) -> list[dict[str, str]]:
@@ -133,20 +130,12 @@ def create_router(services: Services) -> APIRouter:
     @router.post("/alerts/preview")
     async def preview(request: Request) -> Response:
         """What a rule would have done, with the plot that shows it. Nothing is stored."""
-        try:
-            if not same_origin(request.headers, base_url=services.settings.base_url):
-                raise Forbidden("this may only be asked by dashapp's own pages.")
-            user = await visitor(request, services)
-            if user is None:
-                raise Unauthorized()
-            require(Actor(user), "alert.read")
-            asked = await _asked(request)
-            answer = await services.rules.backtest(asked)
-            body: dict[str, Any] = {"data": answer.wire() | {"picture": picture(asked.rule, answer, theme_of(request))}}
-            return Response(orjson.dumps(body), media_type="application/json", headers={"Cache-Control": "no-store"})
-        except DashappError as error:
-            failed = {"error": str(error), "code": error.code, "details": error.details}
-            return Response(orjson.dumps(failed), error.status, media_type="application/json")
+
+        async def judged(asked: BacktestRequest) -> dict[str, Any]:
+            found = await services.rules.backtest(asked)
+            return found.wire() | {"picture": picture(asked.rule, found, theme_of(request))}
+
+        return await answer(request, services, "alert.read", BacktestRequest, judged)
 
     return router
 
@@ -155,15 +144,3 @@ def _around(request: Request) -> str:
     """The time that a notification's link is about, for links to dashboards."""
     asked = {name: request.query_params[name] for name in ("from", "to") if name in request.query_params}
     return f"?{urlencode(asked)}" if len(asked) == 2 else ""
-
-
-async def _asked(request: Request) -> BacktestRequest:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            break
-    try:
-        return BacktestRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise from_pydantic(error) from None

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from dashapp.errors import DashappError
-from dashapp.pages import account, alerts, dashboard, home, signin
+from dashapp.pages import account, alerts, dashboard, explore, home, signin
 from dashapp.pages.assets import Assets, asset_folders
 from dashapp.pages.templates import page
 
@@ -28,6 +28,7 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     app.include_router(signin.create_router(services))
     app.include_router(account.create_router(services))
     app.include_router(alerts.create_router(services))
+    app.include_router(explore.create_router(services))
     app.include_router(home.create_router(services))
     application = dashboard.mount(app, services)
 

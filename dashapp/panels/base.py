@@ -87,6 +87,8 @@ class Panel(pn.viewable.Viewer):
         self.card = card or Card(panel_id=panel_id)
         #: None where the page draws the panel by the card alone.
         self.plot: Plot | None = self._build()
+        #: What it was last given to show.
+        self.frames: list[Frame] = []
         self.lines: list[Line] = []
         self.card.update(
             kind=self.kind, title=self.title, plot=self.plot, headline={}, legend=[], figures=list(self.legend), html="", table={}
@@ -113,6 +115,7 @@ class Panel(pn.viewable.Viewer):
 
         `live` says that the range ends now: then data that stopped coming is shown as stale.
         """
+        self.frames = list(frames)
         lines = [line for line in lines_of(frames, self.queries) if not np.isnan(line.values).all()]
         notes = _notes(frames, start_ms)
         if len(lines) > (most := self.limit or self.most_lines):

@@ -8,6 +8,7 @@ let menu = null;
 
 function entries(frames, card, panel) {
   const isPlot = Boolean(card.plot), hasData = card.kind !== "text";
+  const { alone } = frames.boot; // a file, with no server behind it
   const own = frames.boot.canEdit && card.panel_id !== "new";
   const edit = (name) => async () => (await import(frames.boot.editor))[name](frames, card.panel_id);
   return [
@@ -16,40 +17,44 @@ function entries(frames, card, panel) {
     hasData && ["data", "Show data", async () => (await import("./data.js")).showData(card)],
     hasData && ["csv", "Download data (CSV)", async () => (await import("./data.js")).downloadCsv(card)],
     isPlot && ["picture", "Download picture (PNG)", async () => (await import("./picture.js")).downloadPicture(frames, card, panel)],
-    !frames.boot.alone && ["link", "Copy link", () => {
+    !alone && ["link", "Copy link", () => {
       const url = new URL(location.href);
-      url.searchParams.set("panel", card.panel_id);
+      if (!frames.unsaved) url.searchParams.set("panel", card.panel_id);
       url.searchParams.delete("edit");
-      copyText(url.href, "Link copied: it opens this panel in full screen.");
+      copyText(url.href, frames.unsaved ? "Link copied: it shows this plot." : "Link copied: it opens this panel in full screen.");
     }],
-    hasData && !frames.boot.alone && ["alert", "Make an alert of this", () => makeAlert(frames, card)],
+    hasData && !alone && !frames.unsaved && ["explore", "Explore", elsewhere(frames, card, (found, { exploreLink }) => { location.href = exploreLink(found); })],
+    hasData && !alone && ["python", "Copy as Python", elsewhere(frames, card, async (found, { pythonOf }) => {
+      await copyText(pythonOf(found, frames.state, frames.steps?.()), "Copied: it gives the same numbers in a notebook.");
+    })],
+    hasData && !alone && ["alert", "Make an alert of this", elsewhere(frames, card, (found, { alertLink }) => { location.href = alertLink(found); })],
     own && ["duplicate", "Duplicate", edit("duplicatePanel")],
     own && ["delete", "Delete", edit("deletePanel")],
   ].filter(Boolean);
 }
 
-/** The alert's form knows what the panel asks for. */
-async function makeAlert(frames, card) {
+/** The panel's definition, its variables replaced by what is chosen; a page that stores none has its own. */
+async function definition(frames, card) {
+  if (frames.unsaved) return frames.unsaved();
   const { call } = await import("./api.js");
+  const { panels } = await call("GET", `/dashboards/${frames.boot.dashboardId}`);
+  const panel = panels.find((one) => one.id === card.panel_id);
+  for (const query of [panel.options, ...(panel.options.queries ?? [])]) {
+    const tags = Object.entries(query.tags ?? {}).map(([key, value]) => [key, [value].flat().flatMap((one) => frames.valuesOf(one))]);
+    query.tags = Object.fromEntries(tags.filter(([, values]) => values.length).map(([key, values]) => [key, values.length > 1 ? values : values[0]]));
+  }
+  return { ...panel, title: card.title };
+}
+
+/** Do something with the panel's definition, and with what makes links and programs of it. */
+const elsewhere = (frames, card, act) => async () => {
   try {
-    const { panels } = await call("GET", `/dashboards/${frames.boot.dashboardId}`);
-    const { title, query, options } = panels.find((panel) => panel.id === card.panel_id);
-    const asked = new URLSearchParams({ query, name: title });
-    for (const name of ["aggregation", "function"]) if (options[name]) asked.set(name, options[name]);
-    for (const [key, value] of Object.entries(options.tags ?? {})) {
-      // What stands for several values is no filter of a rule; it has an instance for each.
-      const values = [value].flat().flatMap((one) => frames.valuesOf(one));
-      if (values.length === 1) asked.append("tags", `${key}=${values[0]}`);
-      else if (!(options.groupBy ?? []).includes(key)) asked.append("groupBy", key);
-    }
-    for (const key of options.groupBy ?? []) asked.append("groupBy", key);
-    const threshold = options.thresholds?.critical ?? options.thresholds?.warning;
-    if (threshold !== undefined && threshold !== null) asked.set("threshold", threshold);
-    location.href = `/alerts/new?${asked}`;
+    const [panel, queries] = await Promise.all([definition(frames, card), import("./queries.js")]);
+    await act(panel, queries);
   } catch (error) {
     toast(`The panel's query could not be read: ${error.message}.`, { tone: "bad" });
   }
-}
+};
 
 export function bindMenu(frames, panel) {
   const button = panel.querySelector(".panel-menu");

@@ -4,7 +4,7 @@ const isTimed = (panel) => ["line", "area", "heatmap"].includes(panel?.dataset.p
 
 /** Tell `zoom` the bounds in Unix ms that somebody dragged over a plot, and `out` of two quick presses. */
 export function bindZoom(frames, { zoom, out }) {
-  const grid = document.querySelector(".grid-stack");
+  const grid = document.querySelector("main");
   let drag = null;
   const end = () => {
     drag?.shade.remove();

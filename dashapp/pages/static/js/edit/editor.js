@@ -6,19 +6,13 @@ import { savesOf } from "../saves.js";
 import { toast } from "../shell.js";
 import { undoable } from "../undo.js";
 import { control, labelled, tell } from "./form.js";
-import { sketch } from "./gallery.js";
-import { metricList, tagsOf } from "./sources.js";
+import { typePicker } from "./gallery.js";
+import { queryFields, set } from "./queries.js";
 
 const TYPING_MS = 40;
 const copy = (value) => structuredClone(value);
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const get = (object, path) => path.split(".").reduce((value, key) => value?.[key], object);
-
-function set(object, path, value) {
-  const keys = path.split("."), last = keys.pop();
-  const within = keys.reduce((inner, key) => (inner[key] ??= {}), object);
-  if (value === null || value === undefined) delete within[last]; else within[last] = value;
-}
 
 /** What the API takes: fields that are empty are left out. */
 function wire({ id, ...draft }, names) {
@@ -71,84 +65,11 @@ export function openEditor(frames, form, first, base, { closed }) {
     return box;
   }
 
-  function typePicker() {
-    const box = document.createElement("div");
-    box.className = "types";
-    box.setAttribute("role", "radiogroup");
-    box.setAttribute("aria-label", "Type");
-    for (const type of form.types) {
-      const label = document.createElement("label"), input = document.createElement("input"), name = document.createElement("span");
-      Object.assign(input, { type: "radio", name: "panel-type", value: type.type, checked: type.type === draft.type });
-      name.textContent = type.label;
-      label.title = type.about;
-      input.addEventListener("change", () => { draft.type = type.type; changed(); drawOptions(); drawAsked(); });
-      label.append(input, sketch(type), name);
-      box.append(label);
-    }
-    return box;
-  }
-
-  /** The panel's queries: the first is its own, the others stand in its options. */
-  const queries = () => [
-    { get: (name) => (name === "query" ? draft.query : draft.options[name]), set: (name, value) => { if (name === "query") draft.query = value ?? ""; else set(draft.options, name, value); } },
-    ...(draft.options.queries ?? []).map((query) => ({ get: (name) => query[name], set: (name, value) => set(query, name, name === "query" ? value ?? "" : value) })),
-  ];
-
-  function queryBox(query, index, many) {
-    const box = document.createElement("div");
-    box.className = "query";
-    box.setAttribute("role", "group");
-    box.setAttribute("aria-label", `Query ${index + 1}`);
-    const listeners = [];
-    const sources = { metrics: metricList, tags: () => tagsOf(query.get("query")), onMetric: (redraw) => listeners.push(redraw) };
-    for (const spec of form.query) {
-      const element = control(spec, query.get(spec.name), (value) => {
-        query.set(spec.name, value === "" && spec.kind !== "metric" ? null : value);
-        if (spec.kind === "metric") {
-          metricList(value).then((found) => { if (found.some((one) => one.value === value)) for (const redraw of listeners) redraw(); }, () => {});
-          if (autoTitle && index === 0) { draft.title = value || "New panel"; title.value = draft.title; }
-        }
-        changed();
-      }, sources);
-      const field = labelled(spec, element);
-      field.dataset.field = index ? `options.queries.${index - 1}.${spec.name}` : spec.name === "query" ? "query" : `options.${spec.name}`;
-      box.append(field);
-    }
-    if (many) {
-      const away = document.createElement("button");
-      Object.assign(away, { type: "button", className: "quiet", textContent: "Remove this query" });
-      away.addEventListener("click", () => {
-        if (index) draft.options.queries.splice(index - 1, 1);
-        else {
-          // The next one takes its place.
-          const { query: metric, ...rest } = draft.options.queries.shift();
-          for (const { name } of form.query) delete draft.options[name];
-          draft.query = metric;
-          Object.assign(draft.options, rest);
-        }
-        if (!draft.options.queries.length) delete draft.options.queries;
-        changed();
-        drawQueries();
-      });
-      box.append(away);
-    }
-    return box;
-  }
-
-  const queryList = document.createElement("div"), optionList = document.createElement("div");
-  function drawQueries() {
-    const all = queries();
-    const more = document.createElement("button");
-    Object.assign(more, { type: "button", className: "quiet add", textContent: "+ Add a query to this plot" });
-    more.addEventListener("click", () => {
-      (draft.options.queries ??= []).push({ query: draft.query });
-      changed();
-      drawQueries();
-      queryList.querySelectorAll(".query")[all.length].querySelector("input").focus();
-    });
-    queryList.replaceChildren(...all.map((query, index) => queryBox(query, index, all.length > 1)), more);
-  }
-
+  const optionList = document.createElement("div");
+  const queryList = queryFields(form.query, draft, {
+    changed,
+    metricChosen: (metric, index) => { if (autoTitle && index === 0) { draft.title = metric || "New panel"; title.value = draft.title; } },
+  });
   function drawOptions() {
     const heeded = new Set(form.types.find((type) => type.type === draft.type)?.options ?? []);
     const groups = new Map();
@@ -175,9 +96,8 @@ export function openEditor(frames, form, first, base, { closed }) {
   const titleField = { name: "title", label: "Title", kind: "text", empty: "" };
   const titleBox = labelled(titleField, control(titleField, draft.title, (value) => { autoTitle = false; draft.title = value ?? ""; changed(); }));
   const title = titleBox.querySelector("input");
-  drawQueries();
   drawOptions();
-  body.append(section("Type", typePicker()), titleBox, asked, optionList);
+  body.append(section("Type", typePicker(form.types, draft.type, (type) => { draft.type = type; changed(); drawOptions(); drawAsked(); })), titleBox, asked, optionList);
   drawAsked();
 
   // -- what the server says of it -------------------------------------------------------------------------------

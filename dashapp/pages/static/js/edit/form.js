@@ -202,7 +202,7 @@ function tagKeys(spec, value, change, sources) {
     if (!keys.length) {
       const none = document.createElement("span");
       none.className = "muted";
-      none.textContent = "this metric has no tags";
+      none.textContent = "no tags to tell series apart by";
       box.append(none);
     }
   };

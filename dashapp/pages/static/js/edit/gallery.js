@@ -16,6 +16,24 @@ export function sketch({ sketch: path, filled }) {
   return svg;
 }
 
+/** The types as a group of radio buttons; `choose` gets the type. */
+export function typePicker(types, chosen, choose) {
+  const box = document.createElement("div");
+  box.className = "types";
+  box.setAttribute("role", "radiogroup");
+  box.setAttribute("aria-label", "Type");
+  for (const type of types) {
+    const label = document.createElement("label"), input = document.createElement("input"), name = document.createElement("span");
+    Object.assign(input, { type: "radio", name: "panel-type", value: type.type, checked: type.type === chosen });
+    name.textContent = type.label;
+    label.title = type.about;
+    input.addEventListener("change", () => choose(type.type));
+    label.append(input, sketch(type), name);
+    box.append(label);
+  }
+  return box;
+}
+
 export function openGallery(types, choose) {
   openDialog("Add a panel", (body, dialog) => {
     const list = document.createElement("div");

@@ -1,0 +1,124 @@
+"""``/explore``: any metrics in one plot that nobody has to store; a board of one panel, drawn anew for each question."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+from bokeh.models import Scatter
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from dashapp.accounts.permissions import Actor, allowed, require
+from dashapp.contract.base import Model
+from dashapp.contract.dashboards import Dashboard, Panel, PanelDefinition
+from dashapp.contract.timerange import PICKER_RANGES
+from dashapp.live.board import Board, Key
+from dashapp.pages.dashboard import shown_range
+from dashapp.pages.questions import answer
+from dashapp.pages.templates import in_html, page
+from dashapp.pages.visitor import theme_cookie, theme_of, to_login, visitor
+from dashapp.panels.base import renderer
+from dashapp.panels.form import panel_form
+from dashapp.panels.palette import series_color
+from dashapp.panels.timeplot import TimePlot
+
+if TYPE_CHECKING:
+    from dashapp.contract.frames import Frame
+    from dashapp.panels.palette import Theme
+    from dashapp.services import Services
+
+#: The id of the panel, which is no stored one.
+PANEL = UUID(int=0)
+#: More dots than this run into each other.
+_MOST_DOTS = 200
+
+
+class PictureRequest(Model):
+    """What ``/explore`` asks to be drawn."""
+
+    panel: PanelDefinition
+    start: str = Field(default="now-1h", alias="from", max_length=64)
+    end: str = Field(default="now", alias="to", max_length=64)
+
+
+async def drawn(services: Services, asked: PictureRequest, theme: Theme) -> dict[str, Any]:
+    """`picture` as a page shows it, and where each query's numbers come from.
+
+    Raises:
+        ValidationFailed: the range can't be read.
+    """
+    now = datetime.now(UTC)
+    fields = {name: getattr(asked.panel, name) for name in PanelDefinition.model_fields}
+    dashboard = Dashboard(
+        id=PANEL, name="Explore", description="", owner_id=PANEL, is_public=False, layout=[], version=0, created_at=now,
+        updated_at=now, panels=[Panel(id=PANEL, dashboard_id=PANEL, **fields)],
+    )  # fmt: skip
+    board = Board(services.hub, services.reader, dashboard, Key(PANEL, asked.start, asked.end, "off", theme))
+    await board.prepare()
+    panel = board.panels[str(PANEL)]
+    if isinstance(panel, TimePlot):
+        _dot(panel)
+    return {"picture": orjson.Fragment(board.picture()), "answers": [_about(frame) for frame in panel.frames]}
+
+
+def _held(frame: Frame) -> tuple[int, bool]:
+    """(values, whether each is one sample as it was sent)."""
+    counts = [series.counts[~np.isnan(series.values)] for series in frame.series]
+    return sum(int(one.size) for one in counts), frame.meta.resolution == "raw" and all(bool((one <= 1).all()) for one in counts)
+
+
+def _about(frame: Frame) -> dict[str, Any]:
+    points, samples = _held(frame)
+    return frame.meta.wire() | {"series": len(frame.series), "points": points, "samples": samples}
+
+
+def _dot(panel: TimePlot) -> None:
+    """Mark samples as such, once there are so few that each can be seen."""
+    held = [_held(frame) for frame in panel.frames]
+    most = max((line.times.size for line in panel.lines), default=0)
+    if panel.stack or not 0 < most <= _MOST_DOTS or not all(samples for _, samples in held):
+        return
+    dots = []
+    for index in range(len(panel.lines)):
+        color = series_color(index, panel.color)
+        glyph = Scatter(x="t", y=f"v{index}", size=5, fill_color=color, line_color=None)
+        dots.append(renderer(panel.source, glyph, view=panel.rows, name=f"s{index}"))
+    panel.plot.renderers = [*panel.plot.renderers, *dots]
+
+
+def create_router(services: Services) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/explore")
+    async def explore(request: Request) -> Response:
+        user = await visitor(request, services)
+        if user is None:
+            return to_login(request)
+        actor = Actor(user)
+        require(actor, "metrics.read")
+        shown, _, problem = shown_range(request)
+        boot = {
+            "userId": str(user.id), "isAdmin": user.role == "admin", "mayCreate": allowed(actor, "dashboard.create"),
+            "canEdit": False, "panelId": str(PANEL), "start": shown.start, "end": shown.end, "problem": problem,
+            "form": panel_form().model_dump(mode="json", by_alias=True),
+        }  # fmt: skip
+        return page(
+            "explore.html", theme=theme_cookie(request), user=user, may_create=boot["mayCreate"], shown=shown,
+            ranges=PICKER_RANGES, panel_id=PANEL, boot=in_html(orjson.dumps(boot)),
+        )  # fmt: skip
+
+    @router.post("/explore/picture")
+    async def picture(request: Request) -> Response:
+        """A panel that isn't stored, drawn over a range."""
+
+        async def draw(asked: PictureRequest) -> dict[str, Any]:
+            return await drawn(services, asked, theme_of(request))
+
+        return await answer(request, services, "metrics.read", PictureRequest, draw)
+
+    return router
