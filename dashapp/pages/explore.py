@@ -102,10 +102,11 @@ def create_router(services: Services) -> APIRouter:
         actor = Actor(user)
         require(actor, "metrics.read")
         shown, _, problem = shown_range(request)
+        form = panel_form().model_dump(mode="json", by_alias=True)
         boot = {
             "userId": str(user.id), "isAdmin": user.role == "admin", "mayCreate": allowed(actor, "dashboard.create"),
             "canEdit": False, "panelId": str(PANEL), "start": shown.start, "end": shown.end, "problem": problem,
-            "form": panel_form().model_dump(mode="json", by_alias=True),
+            "form": form | {"types": [kind for kind in form["types"] if kind["asks"]]},
         }  # fmt: skip
         return page(
             "explore.html", theme=theme_cookie(request), user=user, may_create=boot["mayCreate"], shown=shown,
