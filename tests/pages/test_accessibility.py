@@ -22,8 +22,9 @@ from tests.pages.conftest import Site, open_dashboard, series
 PACKAGE = "axe-core@4.14.1"
 _GRAVE = ("serious", "critical")
 _RUN = """async () => {
+  const said = ({ html, failureSummary }) => `${html.slice(0, 160)} — ${failureSummary.replaceAll('\\n', ' ')}`;
   const { violations } = await axe.run(document, { resultTypes: ['violations'] });
-  return violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map(({ html, failureSummary }) => html.slice(0, 160) + ' — ' + failureSummary.replaceAll('\\n', ' ')) }));
+  return violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map(said) }));
 }"""
 
 
@@ -125,7 +126,11 @@ async def _judge(page: Page, axe: str) -> list[str]:
     await page.add_style_tag(content="*, *::before, *::after { transition: none !important; animation: none !important }")
     await page.evaluate(axe)
     found = await page.evaluate(_RUN)
-    return [f"{one['id']} ({one['impact']}): {one['help']}\n  " + "\n  ".join(one["nodes"][:6]) for one in found if one["impact"] in _GRAVE]
+    return [
+        f"{one['id']} ({one['impact']}): {one['help']}\n  " + "\n  ".join(one["nodes"][:6])
+        for one in found
+        if one["impact"] in _GRAVE
+    ]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

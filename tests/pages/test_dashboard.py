@@ -372,3 +372,24 @@ async def test_full_screen_and_the_samples_as_csv(signed_in: BrowserContext, sit
     box = await panel.bounding_box()
     assert box
     assert box["width"] < 800
+
+
+async def test_plots_far_from_the_screen_are_painted_when_they_come_near(
+    signed_in: BrowserContext, site: Site, twelve: dict[str, Any]
+) -> None:
+    page = await signed_in.new_page()
+    await page.set_viewport_size({"width": 1400, "height": 500})
+    await page.goto(f"{site.url}/d/{twelve['id']}?refresh=1s")
+    await page.wait_for_function("performance.getEntriesByName('dashapp-ready').length > 0")
+    await page.evaluate("""() => {
+      window.painted = {};
+      for (const [id, { view }] of dashapp.frames.shown) {
+        const { repaint } = view;
+        view.repaint = function () { painted[id] = (painted[id] ?? 0) + 1; return repaint.call(this); };
+      }
+    }""")
+    at_top, far = twelve["panels"][4]["id"], twelve["panels"][-1]["id"]
+    await page.wait_for_function("(id) => painted[id] >= 3", arg=at_top)
+    assert await page.evaluate("(id) => painted[id]", far) is None
+    await page.locator(f'[data-panel-id="{far}"]').scroll_into_view_if_needed()
+    await page.wait_for_function("(id) => painted[id] >= 1", arg=far)

@@ -8,6 +8,29 @@ import { bindCard } from "./cards.js";
 const { Bokeh } = window;
 const frame = () => new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
 
+/** Plots far from the screen are painted once it comes near them: until then a tick costs them no more than its numbers. */
+const near = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) target.paintsWhenNear?.(isIntersecting);
+}, { rootMargin: "200px" });
+
+/** Let `view`, which stands in `host` and is painted, wait with painting while it is far from the screen. */
+function paintNear(view, host) {
+  const paint = view.throttled_paint;
+  let isNear = true, waits = false;
+  view.throttled_paint = () => {
+    if (isNear) return paint();
+    waits = true;
+    return Promise.resolve();
+  };
+  host.paintsWhenNear = (now) => {
+    isNear = now;
+    if (!isNear || !waits) return;
+    waits = false;
+    view.request_paint();
+  };
+  near.observe(host);
+}
+
 /** Tells `cards`, `version`, `title` and `variables` when they change. */
 export class Frames extends EventTarget {
   #showing = Promise.resolve();
@@ -105,11 +128,12 @@ export class Frames extends EventTarget {
   /** Frames as the cards say. */
   #reconcile() {
     const wanted = new Set(this.root.cards.map((card) => card.panel_id));
-    for (const [id, { panel, view }] of this.shown) {
+    for (const [id, { panel, view, host }] of this.shown) {
       if (wanted.has(id)) continue;
       this.shown.delete(id);
       this.grid?.drop(panel.parentElement);
       view?.remove();
+      near.unobserve(host);
       panel.dispatchEvent(new Event("gone"));
     }
     for (const card of this.root.cards) {
@@ -178,7 +202,8 @@ export class Frames extends EventTarget {
     Object.assign(entry, { view, host, building: null });
     host.classList.remove("coming");
     old?.remove();
-    if (!isFirst) oldHost.remove();
+    if (!isFirst) { near.unobserve(oldHost); oldHost.remove(); }
+    view.ready.then(() => paintNear(view, host));
     entry.panel.dispatchEvent(new Event("drawn"));
   }
 }
