@@ -31,6 +31,7 @@ from dashapp.alerts.silences import Silences
 from dashapp.alerts.ticks import Ticks
 from dashapp.api import figures
 from dashapp.api.app import create_api
+from dashapp.dashboards.published import Published
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.notices import Notices
 from dashapp.database.pool import Database
@@ -69,6 +70,7 @@ def make_services(settings: Settings, database: Database) -> Services:
     return Services(
         settings=settings, database=database, notices=notices,
         accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
+        published=Published(database),
         ingest=ingest, catalog=Catalog(database), reader=reader,
         cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
         rules=Rules(database, reader, ticks), silences=Silences(database), history=History(database),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dashapp.alerts.rules import Rules
     from dashapp.alerts.sender import Sender
     from dashapp.alerts.silences import Silences
+    from dashapp.dashboards.published import Published
     from dashapp.dashboards.store import Dashboards
     from dashapp.database.notices import Notices
     from dashapp.database.pool import Database
@@ -36,6 +37,7 @@ class Services:
     users: Users
     limits: Limits
     dashboards: Dashboards
+    published: Published
     ingest: Ingest
     catalog: Catalog
     reader: Reader

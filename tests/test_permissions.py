@@ -134,7 +134,7 @@ class Matrix:
 
     async def _parameters(self, path: str, kind: str) -> dict[str, str]:
         """Something of the owner's for each parameter of the path."""
-        owner, made = self.users["owner"], {}
+        owner, made = self.users["owner"], dict[str, object]()
         if any(name in path for name in _TWICE):
             panel = {"title": "P", "type": "line", "query": "room.temperature"}
             request = DashboardRequest.model_validate({"name": "D", "isPublic": kind == "public", "panels": [panel]})
@@ -142,6 +142,8 @@ class Matrix:
             made |= {"dashboard_id": board.id, "panel_id": board.panels[0].id}
             if path.endswith("{dashboard_id}/restore"):
                 await self.services.dashboards.delete(board.id)
+            if path.endswith("/publish"):
+                await self.services.published.publish(board.id)
             if path.endswith("{panel_id}/restore"):
                 await self.services.dashboards.delete_panel(board.panels[0].id)
         if "{token_id}" in path:
@@ -157,6 +159,9 @@ class Matrix:
         if "{silence_id}" in path:
             silence = SilenceRequest.model_validate(BODIES["createSilence"])
             made["silence_id"] = (await self.services.silences.create(owner, silence)).id
+        if "{token}" in path:
+            board = await self.services.dashboards.create(owner.id, DashboardRequest(name="Published"))
+            made["token"] = (await self.services.published.publish(board.id))[0].path.removeprefix("/p/")
         texts = {"name": "room.temperature"} | {name: str(value) for name, value in made.items()}
         unknown = set(re.findall(r"{(\w+)}", path)) - set(texts)
         assert not unknown, f"tests/test_permissions.py has to learn what {unknown} in {path} stands for"

@@ -14,7 +14,15 @@ from dashapp.api.answers import Data, PageMeta, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed, querying
 from dashapp.contract.base import Model
-from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardSummary, DashboardUpdate, Panel, PanelDefinition
+from dashapp.contract.dashboards import (
+    Dashboard,
+    DashboardRequest,
+    DashboardSummary,
+    DashboardUpdate,
+    Panel,
+    PanelDefinition,
+    PublicLink,
+)
 from dashapp.contract.documents import document_of, dump
 from dashapp.contract.timerange import TimeRange
 from dashapp.contract.variables import asked_in
@@ -126,6 +134,32 @@ def _shown(start: str, end: str) -> TimeRange:
         except ValidationFailed as error:
             raise ValidationFailed(str(error), details={name: str(error)}) from None
     return shown
+
+
+@router.post("/{dashboard_id}/publish", response_model=Data[PublicLink], responses={"201": {"model": Data[PublicLink]}})
+async def publish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """Show the dashboard to everybody who has its public link: the one that it has already, else a new one (201)."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    link, new = await services.published.publish(dashboard_id)
+    return data(link, status=201 if new else 200)
+
+
+@router.get("/{dashboard_id}/publish", response_model=Data[PublicLink])
+async def public_link(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """The dashboard's public link; 404 where it has none."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    return data(await services.published.link(dashboard_id))
+
+
+@router.delete("/{dashboard_id}/publish", status_code=204)
+async def unpublish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
+    """End the dashboard's public link for good; a later one is another."""
+    require_scope(actor, "dashboard.change")
+    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await services.published.revoke(dashboard_id)
+    return nothing()
 
 
 @router.get("/{dashboard_id}", response_model=Data[Dashboard])

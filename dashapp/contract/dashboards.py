@@ -283,6 +283,13 @@ class DashboardUpdate(StorableModel):
     version: int | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
 
 
+class PublicLink(Model):
+    """A link that shows a dashboard to everybody who has it."""
+
+    path: str = Field(description="On this server; the token in it is random.")
+    created_at: datetime
+
+
 class DashboardSummary(Model):
     id: UUID
     name: str

@@ -332,6 +332,14 @@ alert_silences = Table(
     Index("alert_silences_owner_id_idx", "owner_id"),
 )  # fmt: skip
 
+published = Table(
+    "published", metadata,
+    Column("dashboard_id", UUID, ForeignKey("dashboards.id", ondelete="CASCADE"), primary_key=True),
+    Column("token", Text, nullable=False),
+    _moment("created_at", now=True),
+    Index("published_token_key", "token", unique=True),
+)  # fmt: skip
+
 leases = Table(
     "leases", metadata,
     Column("name", Text, primary_key=True),

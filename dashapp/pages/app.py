@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from dashapp.errors import DashappError
-from dashapp.pages import account, alerts, dashboard, explore, home, signin
+from dashapp.live.board import Boards
+from dashapp.pages import account, alerts, dashboard, explore, home, published, signin
 from dashapp.pages.assets import Assets, asset_folders
 from dashapp.pages.templates import page
 
@@ -30,7 +31,9 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     app.include_router(alerts.create_router(services))
     app.include_router(explore.create_router(services))
     app.include_router(home.create_router(services))
-    application = dashboard.mount(app, services)
+    boards = Boards(services.hub, services.reader)
+    app.include_router(published.create_router(services, boards))
+    application = dashboard.mount(app, services, boards)
 
     @app.exception_handler(DashappError)
     async def failed(request: Request, error: DashappError) -> Response:

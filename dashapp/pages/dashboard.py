@@ -22,7 +22,6 @@ from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import PICKER_RANGES, PICKER_REFRESH, TimeRange
 from dashapp.contract.variables import asked_in
 from dashapp.errors import NotFound, ValidationFailed
-from dashapp.live.board import Boards
 from dashapp.live.hub import now_ms
 from dashapp.pages.admission import Admission
 from dashapp.pages.assets import asset
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from dashapp.contract.accounts import User
     from dashapp.contract.dashboards import Dashboard
+    from dashapp.live.board import Boards
     from dashapp.services import Services
 
 log = logging.getLogger(__name__)
@@ -85,10 +85,9 @@ def shown_range(request: Request) -> tuple[TimeRange, str, str]:
     return shown, refresh, problem
 
 
-def mount(app: FastAPI, services: Services) -> BokehFastAPI:
+def mount(app: FastAPI, services: Services, boards: Boards) -> BokehFastAPI:
     """The page, and the Panel application behind it."""
     router = APIRouter(include_in_schema=False)
-    boards = Boards(services.hub, services.reader)
     handlers: dict[str, DocHandler] = {}
     watch = Watch(services, boards)
 

@@ -152,6 +152,7 @@ const share = document.querySelector('[data-action="share"]');
 share.addEventListener("click", () => openMenu(share, () => [
   ["link", "Copy link", () => copyText(location.href, "Link copied: it shows this range.")],
   ["file", "Download as file", async () => (await import("./share.js")).downloadFile(boot, window.dashapp.frames)],
-]));
+  boot.canEdit && ["public", "Public link …", async () => (await import("./share.js")).showPublicLink(boot)],
+].filter(Boolean)));
 
 start();
