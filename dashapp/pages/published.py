@@ -84,6 +84,7 @@ class Links:
     def __init__(self, services: Services, boards: Boards) -> None:
         self._services, self._boards = services, boards
         self._known: OrderedDict[str, tuple[float, Dashboard]] = OrderedDict()
+        self._looking: dict[str, asyncio.Task[Dashboard]] = {}
         self._watched: dict[tuple[UUID, str, Theme], asyncio.Task[_Watched]] = {}
         self._rates, self._misses = Limits(_LINK_RATE), Limits(_MISS_RATE)
         services.notices.listen(CHANNEL, self._heard)
@@ -104,23 +105,31 @@ class Links:
         """
         if not _TOKEN.fullmatch(token):
             raise NotFound(_GONE)
-        known = self._known.get(token)
-        if known is None or time.monotonic() - known[0] > _KNOWN_S:
-            if known is None:
-                self._misses.take(network(address))
-            self._known.pop(token, None)
-            dashboard_id = await self._services.published.dashboard_of(token)
-            if dashboard_id is None:
-                raise NotFound(_GONE)
-            try:
-                dashboard = await self._services.dashboards.get(dashboard_id)
-            except NotFound:
-                raise NotFound(_GONE) from None
-            known = self._known[token] = (time.monotonic(), dashboard)
-            while len(self._known) > _MOST_LINKS:
-                self._known.popitem(last=False)
+        at, dashboard = self._known.get(token, (0.0, None))
+        if dashboard is None or time.monotonic() - at > _KNOWN_S:
+            if token not in self._looking:
+                if dashboard is None:
+                    self._misses.take(network(address))
+                self._looking[token] = asyncio.create_task(self._look_up(token))
+                self._looking[token].add_done_callback(lambda _: self._looking.pop(token))
+            dashboard = await asyncio.shield(self._looking[token])
         self._rates.take(token)
-        return known[1]
+        return dashboard
+
+    async def _look_up(self, token: str) -> Dashboard:
+        """Once for all who ask meanwhile."""
+        self._known.pop(token, None)
+        dashboard_id = await self._services.published.dashboard_of(token)
+        if dashboard_id is None:
+            raise NotFound(_GONE)
+        try:
+            dashboard = await self._services.dashboards.get(dashboard_id)
+        except NotFound:
+            raise NotFound(_GONE) from None
+        self._known[token] = time.monotonic(), dashboard
+        while len(self._known) > _MOST_LINKS:
+            self._known.popitem(last=False)
+        return dashboard
 
     async def answer(self, dashboard: Dashboard, start: str, theme: Theme, board: int, shown: int) -> bytes:
         """What a page that shows this has to do, as JSON."""
