@@ -5,8 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0007"
-# Where 0006, the variables of dashboards, comes in between: "0006".
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
