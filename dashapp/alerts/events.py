@@ -10,8 +10,8 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dashapp.alerts.masking import masked
-from dashapp.contract.alerts import Delivery, Event, Reason, Severity, Status
-from dashapp.contract.timerange import from_ms
+from dashapp.contract.alerts import Delivery, Event, FiringPeriod, Reason, Severity, Status
+from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database
 from dashapp.errors import NotFound
@@ -118,6 +118,19 @@ class History:
             fields: dict[str, Any] = {name: row[name] for name in Event.model_fields if name in row}
             events.append(Event(**fields, deliveries=deliveries.get(cast(UUID, row["id"]), [])))
         return events, total
+
+    async def firing_periods(self, metrics: Collection[str], start_ms: int, end_ms: int) -> list[FiringPeriod]:
+        """When rules that watch these metrics fired within [start, end) Unix ms: the newest 500, the newest first."""
+        values = {"metrics": list(metrics), "from": from_ms(start_ms), "to": from_ms(end_ms)}
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["firing_periods"], values)).fetchall()
+        found = []
+        for row in rows:
+            fields: dict[str, Any] = {name: row[name] for name in ("query", "tags", "rule_name", "severity")}
+            ended = cast("datetime | None", row["resolved_at"])
+            start = to_ms(cast(datetime, row["triggered_at"]))
+            found.append(FiringPeriod(**fields, start_ms=start, end_ms=None if ended is None else to_ms(ended)))
+        return found
 
     async def _deliveries(self, connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Delivery]]:
         found: dict[UUID, list[Delivery]] = {}

@@ -60,6 +60,16 @@ DELETE FROM alert_events WHERE id IN (
     SELECT id FROM alert_events WHERE triggered_at < %(before)s AND resolved_at < %(before)s ORDER BY triggered_at LIMIT %(limit)s
 )
 
+-- name: firing_periods
+-- Of rules that watch these metrics, the newest first. A tag that the rule filters by holds for all its instances.
+SELECT r.query, r.tags || e.tags AS tags, e.rule_name, e.severity, e.triggered_at, e.resolved_at
+FROM alert_events e
+JOIN alert_rules r ON r.id = e.rule_id
+WHERE e.status = 'firing' AND r.query = ANY(%(metrics)s::text[])
+    AND e.triggered_at < %(to)s AND (e.resolved_at IS NULL OR e.resolved_at >= %(from)s)
+ORDER BY e.triggered_at DESC
+LIMIT 500
+
 -- name: known_rule
 SELECT FROM alert_rules WHERE id = %(rule)s UNION ALL SELECT FROM alert_events WHERE rule_id = %(rule)s LIMIT 1
 

@@ -271,6 +271,22 @@ class Event(Model):
     deliveries: list[Delivery] = Field(default_factory=list)
 
 
+class FiringPeriod(Model):
+    """A time in which an instance of a rule fired, for plots of what the rule watches."""
+
+    query: str
+    tags: dict[str, str]
+    rule_name: str
+    severity: Severity
+    start_ms: int
+    end_ms: int | None = Field(default=None, description="Missing while it fires.")
+
+    def concerns(self, selection: Selection) -> bool:
+        """Whether the selection shows what fired: the metric, and no tag that says otherwise."""
+        asked = {key: [value] if isinstance(value, str) else value for key, value in selection.tags.items()}
+        return self.query == selection.query and all(self.tags[key] in asked[key] for key in asked.keys() & self.tags.keys())
+
+
 class Evaluated(Model):
     tags: dict[str, str]
     state: InstanceState

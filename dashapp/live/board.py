@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -37,6 +37,7 @@ from dashapp.panels.timeplot import TimePlot
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from dashapp.contract.alerts import FiringPeriod
     from dashapp.contract.dashboards import Dashboard
     from dashapp.live.hub import LiveHub, Subscription
     from dashapp.metrics.query import Reader
@@ -56,7 +57,12 @@ _LINGER_S = 60.0
 #: A picture that no tick keeps fresh is read anew for a viewer who comes later than this.
 _FRESH_MS = 2_000
 
+#: Alerts are judged every ten seconds.
+_MARKED_EVERY_MS = 10_000
+
 _numbers = count(1)
+#: When rules that watch these metrics fired within a range of Unix ms.
+Periods = Callable[[Collection[str], int, int], Awaitable[Sequence["FiringPeriod"]]]
 
 
 class Key(NamedTuple):
@@ -91,8 +97,11 @@ Listener = Callable[[Change], None]
 class Board:
     """Made by `Boards.open`. `join` to be told of changes; `leave` when the viewer is gone."""
 
-    def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key) -> None:
+    def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
         self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
+        self._periods = periods
+        self._marked_ms = 0
+        self._marking: asyncio.Task[None] | None = None
         self.shown = TimeRange(key.start, key.end)
         self.parts = Parts(key.theme)
         #: Tells this board's changes from those of the board that a page showed before.
@@ -146,6 +155,7 @@ class Board:
         self._put_variables()
         self._align()
         await self._explain_empty()
+        await self._mark()
         self.document.add_root(self.cards)
         self.document.on_change(self._note)
         self._read_ms = moment
@@ -297,6 +307,7 @@ class Board:
             if self._subscription is not None:
                 self._subscribe()
         await self._explain_empty()
+        await self._mark()
 
     def _make(self, panel_id: str, record: PanelDefinition) -> Panel:
         """The panel of a record, in the place of the one that has its id."""
@@ -355,9 +366,12 @@ class Board:
         self._queries = self._plan(self._records, *self.shown.resolve(moment))
         self._show(moment, await self._read(moment))
         await self._explain_empty()
+        await self._mark()
 
     def _on_tick(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
         self._show(moment, windows)
+        if self._periods is not None and moment - self._marked_ms >= _MARKED_EVERY_MS:
+            self._marking = asyncio.create_task(self._mark())
         if any(_unexplained(panel) for panel in self.panels.values()):
             self._reading = asyncio.create_task(self._explain_empty())
 
@@ -448,6 +462,21 @@ class Board:
                 if plot.plot.min_border_left != width:
                     plot.plot.min_border_left = width
 
+    async def _mark(self) -> None:
+        """Show on plots over time when alerts of the same fired; one statement for the whole board."""
+        plots = [panel for panel in self.panels.values() if isinstance(panel, TimePlot)]
+        metrics = {selection.query for panel in plots for selection, _ in panel.queries}
+        if self._periods is None or not metrics:
+            return
+        self._marked_ms = now_ms()
+        try:
+            periods = await self._periods(sorted(metrics), *self.shown.resolve(self._marked_ms))
+        except DashappError:
+            return  # the plots say themselves that the database is away
+        with self._drawing():
+            for panel in plots:
+                panel.mark(periods)
+
     async def _explain_empty(self) -> None:
         """Say of an empty panel how old its newest sample is."""
         for panel in self.panels.values():
@@ -472,8 +501,8 @@ def _unexplained(panel: Panel) -> bool:
 class Boards:
     """The boards of one server, each held while somebody looks at it and a little longer."""
 
-    def __init__(self, hub: LiveHub, reader: Reader) -> None:
-        self.hub, self.reader = hub, reader
+    def __init__(self, hub: LiveHub, reader: Reader, periods: Periods | None = None) -> None:
+        self.hub, self.reader, self._periods = hub, reader, periods
         self._boards: dict[Key, asyncio.Task[Board]] = {}
         self._viewers: dict[Key, int] = {}
 
@@ -521,7 +550,7 @@ class Boards:
         self._leave(board.key)
 
     async def _make(self, dashboard: Dashboard, key: Key) -> Board:
-        board = Board(self.hub, self.reader, dashboard, key)
+        board = Board(self.hub, self.reader, dashboard, key, self._periods)
         try:
             await board.prepare()
         except BaseException:

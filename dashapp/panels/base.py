@@ -91,7 +91,15 @@ class Panel(pn.viewable.Viewer):
         self.frames: list[Frame] = []
         self.lines: list[Line] = []
         self.card.update(
-            kind=self.kind, title=self.title, plot=self.plot, headline={}, legend=[], figures=list(self.legend), html="", table={}
+            kind=self.kind,
+            title=self.title,
+            plot=self.plot,
+            headline={},
+            legend=[],
+            figures=list(self.legend),
+            html="",
+            table={},
+            marks=[],
         )
 
     @classmethod

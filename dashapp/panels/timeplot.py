@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from bokeh.models import BoxAnnotation, CDSView, ColumnDataSource, GlyphRenderer, Grid, LinearAxis, Plot, Range1d, Span
@@ -17,6 +17,11 @@ from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import fixed_ticker
 from dashapp.panels.units import Axis, axis_for, hover_format
 
+if TYPE_CHECKING:
+    from dashapp.contract.alerts import FiringPeriod
+
+#: Bands of alerts in one plot, the newest.
+MOST_MARKS = 20
 Column = NDArray[np.float64]
 
 
@@ -39,6 +44,8 @@ class TimePlot(Panel):
         #: All renderers show all rows of the one source.
         self.rows = CDSView()
         self.y_range = Range1d(0, 1)
+        #: Bands of alerts, as `Card.marks` says.
+        self.marks: list[BoxAnnotation] = []
         plot = parts.plot(y_range=self.y_range, min_border_right=12, min_border_top=6)
         label = {"axis_line_color": None, "major_tick_line_color": None, "minor_tick_line_color": None, **parts.label_style}
         self.x_axis = LinearAxis(
@@ -139,8 +146,31 @@ class TimePlot(Panel):
     def _legend(self, lines: list[Line]) -> list[list[str]]:
         return self._table(lines) if self.show_legend else []
 
+    def mark(self, periods: Sequence[FiringPeriod]) -> None:
+        """Show when alerts of what is drawn here fired, as faint bands behind the lines."""
+        shown = [one for one in periods if any(one.concerns(selection) for selection, _ in self.queries)][:MOST_MARKS]
+        marks = [[one.start_ms, one.end_ms, one.rule_name, one.severity] for one in shown]
+        if marks == self.card.marks:
+            return
+        self.card.marks = marks
+        others = [one for one in self.plot.center if one not in self.marks]
+        self.marks = [
+            BoxAnnotation(
+                left=float(one.start_ms), right=None if one.end_ms is None else float(one.end_ms), line_color=None,
+                fill_color=self._mark_color(one.severity), fill_alpha=0.10, level="underlay",
+            )
+            for one in shown
+        ]  # fmt: skip
+        self.plot.center = [*self.marks, *others]
+
+    def _mark_color(self, severity: str) -> str:
+        levels: dict[str, Level] = {"critical": "critical", "warning": "warning"}
+        return self.parts.palette.level(levels.get(severity, "plain"))
+
     def dress(self) -> None:
         palette = self.parts.palette
+        for band, (*_, severity) in zip(self.marks, self.card.marks, strict=True):
+            band.fill_color = self._mark_color(severity)
         for name, span in self.spans.items():
             span.line_color = palette.level(name)
         for name, band in self.bands.items():

@@ -12,6 +12,7 @@ import pytest
 from bokeh.document import Document
 
 import dashapp.pages
+from dashapp.contract.alerts import FiringPeriod
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.frames import Frame, FrameMeta, Series
 from dashapp.panels import PANELS, Panel, Parts, panel_of
@@ -299,3 +300,23 @@ def test_a_heat_map_of_rare_samples_has_no_stripes_and_takes_many_series() -> No
     assert image.sum() == 3000
     assert (image.sum(axis=0) == 300).all()
     assert panel.card.notes == []
+
+
+def test_periods_of_alerts_are_bands_on_plots_of_the_same() -> None:
+    def period(**fields: Any) -> FiringPeriod:
+        return FiringPeriod.model_validate(
+            {"query": "demo.load", "tags": {"host": "a"}, "rule_name": "Busy", "severity": "critical", "start_ms": 1, **fields}
+        )
+
+    panel = shown("line", {"a": [1.0, 2.0]}, tags={"host": ["a", "c"]})
+    count = len(panel.plot.center)
+    others = [period(tags={"host": "b"}), period(query="other"), period(tags={"host": "b", "disk": "x"})]
+    panel.mark([period(), period(end_ms=9, severity="info"), *others])
+    assert panel.card.marks == [[1, None, "Busy", "critical"], [1, 9, "Busy", "info"]]
+    bands = panel.plot.center[:2]
+    assert [band.left for band in bands] == [1.0, 1.0]
+    assert bands[1].right == 9.0
+    assert len(panel.plot.center) == count + 2
+    panel.mark([])
+    assert len(panel.plot.center) == count
+    assert period(tags={}).concerns(panel.queries[0][0])

@@ -8,6 +8,8 @@ const text = (element, value) => { if (element.textContent !== value) element.te
 
 function chip(card) {
   if (card.state === "stale") return ["warn", `stale since ${writeClock(card.since ?? Date.now())}`];
+  const firing = card.marks.filter(([, end]) => end === null);
+  if (firing.length) return ["bad", `firing: ${firing[0][2]}${firing.length > 1 ? ` + ${firing.length - 1}` : ""}`];
   if (card.notes.length) return ["note", card.notes.join("; ")];
   return ["", ""];
 }
