@@ -157,7 +157,7 @@ class TimePlot(Panel):
         self.marks = [
             BoxAnnotation(
                 left=float(one.start_ms), right=None if one.end_ms is None else float(one.end_ms), line_color=None,
-                fill_color=self._mark_color(one.severity), fill_alpha=0.10, level="underlay",
+                fill_color=self._mark_color(one.severity), fill_alpha=0.10 / max(1, len(shown) / 2), level="underlay",
             )
             for one in shown
         ]  # fmt: skip

@@ -446,3 +446,18 @@ async def test_an_event_told_twice_is_one(world: World) -> None:
     assert [one["id"] for one in await world.sql("SELECT id FROM alert_events")] == [row["id"]]
     assert rule.id == row["rule_id"]
     assert row["incident"] != uuid4()
+
+
+async def test_plots_learn_when_rules_of_their_metrics_fired(world: World) -> None:
+    await world.rule(groupBy=["host"], tags={"dc": "x"}, severity="critical")
+    await world.ticks_with(11, host="a", dc="x")
+    began = world.now
+    open_now = await world.history.firing_periods(["m"], began - 60_000, began + 1)
+    assert [(one.query, one.tags, one.severity, one.start_ms, one.end_ms) for one in open_now] == [
+        ("m", {"host": "a", "dc": "x"}, "critical", began, None)
+    ]
+    await world.ticks_with(1, host="a", dc="x")
+    ended = await world.history.firing_periods(["m"], world.now, world.now + 1)
+    assert [(one.start_ms, one.end_ms) for one in ended] == [(began, world.now)]
+    for metrics, start, end in ((["other"], 0, world.now), (["m"], 0, began), (["m"], world.now + 1, world.now + 2)):
+        assert await world.history.firing_periods(metrics, start, end) == []
