@@ -150,6 +150,7 @@ def test_an_interrupted_file_goes_on(ingest, client: Client, tmp_path: Path) -> 
             "3: time: 1790000001000 s isn't before 2100",
         ),
     ],
+    ids=["no time", "no metric's name", "no tag", "empty", "unknown format", "no Parquet", "another unit"],
 )
 def test_what_cannot_be_read_is_said(ingest, tmp_path: Path, text: str, options: list[str], says: str) -> None:
     file = tmp_path / "f.csv"
