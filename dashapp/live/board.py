@@ -76,6 +76,8 @@ class Key(NamedTuple):
     chosen: Chosen = ()
     #: Who edits has a board of their own, for what isn't saved yet; 0 is everybody's.
     editor: int = 0
+    #: For readers without an account: what alerts there are, and what else a variable could show, isn't theirs to see.
+    outside: bool = False
 
 
 #: A panel that is being edited: its id, or any other word for a new one, and how it is to be.
@@ -99,7 +101,7 @@ class Board:
 
     def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
         self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
-        self._periods = periods
+        self._periods = None if key.outside else periods
         self._marked_ms = 0
         self._marking: asyncio.Task[None] | None = None
         self.shown = TimeRange(key.start, key.end)
@@ -329,7 +331,7 @@ class Board:
         chosen = dict(self._chosen)
         self.cards.variables = [
             variable.wire() | {"label": variable.shown, "chosen": list(chosen.get(variable.name, ()))}
-            for variable in self.dashboard.variables
+            for variable in (() if self.key.outside else self.dashboard.variables)
         ]
 
     # -- asking --------------------------------------------------------------------------------------------------
@@ -517,16 +519,18 @@ class Boards:
         theme: Theme,
         editor: int = 0,
         asked: Mapping[str, Iterable[str]] | None = None,
+        *,
+        outside: bool = False,
     ) -> Board:
         """The board that shows this; `close` it when the viewer is gone. Viewers who come together share the making.
 
-        `asked` are the values that the viewer chose, by variable.
+        `asked` are the values that the viewer chose, by variable; `outside` is for readers without an account.
 
         Raises:
             ValidationFailed: the range can't be read.
         """
         chosen = await choose(self.reader.database, dashboard.variables, asked or {})
-        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor)
+        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor, outside)
         self._viewers[key] = self._viewers.get(key, 0) + 1
         try:
             if key not in self._boards:

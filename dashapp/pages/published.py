@@ -143,7 +143,7 @@ class Links:
         return watched.answer(board, shown)
 
     async def _watch(self, dashboard: Dashboard, start: str, theme: Theme) -> _Watched:
-        board = await self._boards.open(dashboard, TimeRange(start, "now"), f"{REFRESH_S}s", theme)
+        board = await self._boards.open(dashboard, TimeRange(start, "now"), f"{REFRESH_S}s", theme, outside=True)
         watched = _Watched(board, time.monotonic())
         board.join(watched.listen)
         return watched

@@ -44,7 +44,7 @@ async def snapshot(
         ValidationFailed: the range can't be read.
     """
     chosen = await choose(reader.database, dashboard.variables, asked)
-    board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST, chosen))
+    board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST, chosen, outside=True))
     await board.prepare()
     # Nobody else has this board, so that writing it down needn't hold the loop.
     return await asyncio.to_thread(_write, board, dashboard, now_ms())

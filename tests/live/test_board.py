@@ -15,6 +15,7 @@ import pytest
 from bokeh.document import Document
 
 from dashapp.accounts.accounts import Accounts
+from dashapp.contract.alerts import FiringPeriod
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardUpdate
 from dashapp.contract.metrics import Point
 from dashapp.contract.timerange import TimeRange
@@ -238,3 +239,20 @@ async def test_what_viewers_choose_is_theirs_and_shared_by_who_chose_the_same(wa
     assert 26 < float(card.headline["number"]) <= 29, "of host a alone; the newest buckets hold several samples"
     assert [variable["chosen"] for variable in everything.cards.variables] == [["a"]]
     assert everything.panels[str(made.panels[0].id)].card.state == "error"
+
+
+async def test_outside_readers_see_neither_alerts_nor_what_else_there_is_to_choose(wall: Wall) -> None:
+    async def firing(*_: object) -> list[FiringPeriod]:
+        return [FiringPeriod(rule_name="Payroll late", severity="critical", query="m", tags={}, start_ms=now_ms() - 60_000)]
+
+    await wall.send(1.0)
+    boards = Boards(wall.hub, wall.boards.reader, firing)
+    host = Variable(name="host", values=["a", "secret-b"])
+    dashboard = wall.dashboard.model_copy(update={"variables": [host]})
+    shown = TimeRange("now-15m", "now")
+    inside = (await boards.open(dashboard, shown, "10s", "dark")).picture()
+    assert b"Payroll late" in inside
+    assert b"secret-b" in inside
+    outside = (await boards.open(dashboard, shown, "10s", "dark", outside=True)).picture()
+    assert b"Payroll late" not in outside
+    assert b"secret-b" not in outside
