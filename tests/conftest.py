@@ -20,6 +20,11 @@ from tests.timescale import Timescale
 _numbers = itertools.count(1)
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes may hold the present time; workers that collect at different moments must name tests alike."""
+    return f"{argname}-{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 _MEMORY = Path("/dev/shm")
 _ROOM = 4 * 1024**3
 
