@@ -25,14 +25,21 @@ Connection = AsyncConnection[dict[str, object]]
 
 #: No statement of a request runs longer; jobs raise it for their own transaction.
 STATEMENT_TIMEOUT_MS = 10_000
-#: The planner cannot know how little lies beyond a watermark, and would start parallel workers for it, which takes longer
-#: than the query.
-_OPTIONS = (
-    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC -c client_encoding=UTF8 -c max_parallel_workers_per_gather=0"
-)
 #: Seconds without use after which a connection is asked whether it still is one.
 _QUIET_SECONDS = 5.0
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+def _options() -> str:
+    # The planner cannot know how little lies beyond a watermark, and would start parallel workers for it, which takes
+    # longer than the query.
+    settings = {
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "timezone": "UTC",
+        "client_encoding": "UTF8",
+        "max_parallel_workers_per_gather": 0,
+    }
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 async def _configure(connection: AsyncConnection[object]) -> None:
@@ -77,7 +84,7 @@ class Database:
             kwargs={
                 "row_factory": dict_row,
                 "connect_timeout": 3,
-                "options": _OPTIONS,
+                "options": _options(),
                 "application_name": "dashapp",
             },
         )

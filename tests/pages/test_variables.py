@@ -45,6 +45,7 @@ async def test_what_is_chosen_is_shown_and_stands_in_the_link(signed_in: Browser
     # By keyboard: the list opens with its search, arrows go down, Enter chooses and leaves it open for more.
     await picker(page).locator("button").focus()
     await page.keyboard.press("Enter")
+    await expect(picker(page).locator("input")).to_be_focused()
     await page.keyboard.type("web-0")
     await expect(picker(page).locator("li:visible")).to_have_count(11)
     await page.keyboard.press("ArrowDown")

@@ -63,7 +63,8 @@ export class RangeControl {
   /** A fixed range; one that reaches the present goes on with it. */
   setBounds(start, end) {
     const now = Date.now();
-    if (end >= now - 2_000) this.set(`now-${spanText(Math.max(SHORTEST_MS, end - start))}`, "now");
+    // What ended now a moment ago still means now.
+    if (end >= now - Math.max(2_000, 0.02 * (end - start))) this.set(`now-${spanText(Math.max(SHORTEST_MS, end - start))}`, "now");
     else this.set(iso(start), iso(Math.max(end, start + SHORTEST_MS)));
   }
 
