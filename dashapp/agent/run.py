@@ -115,7 +115,8 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     handled: list[signal.Signals] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        # What loops say that can't: RuntimeError or ValueError outside the main thread, NotImplementedError on Windows.
+        # What loops answer that have no signals: RuntimeError or ValueError outside the main thread, NotImplementedError on
+        # Windows. The agent then ends with its parent or by cancellation.
         with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
             loop.add_signal_handler(number, stop.set)
             handled.append(number)

@@ -1,25 +1,11 @@
-"""A dashboard over one range, drawn once for everybody who looks at it.
-
-The panels of a board live in a Bokeh document that belongs to no session. Its JSON goes into each page, and what a tick
-changes is written down once, as a patch of that document, and sent to every viewer as it is. So a viewer more costs a
-copy of some kilobytes a tick, whatever the panels cost to compute.
-"""
+"""A dashboard over one range: its panels, what they ask for, and what they show, for everybody who looks at it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import orjson
-from bokeh.core.serialization import Serializer
-from bokeh.document import Document
-from bokeh.document.events import DocumentPatchedEvent
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.durations import parse_ms
@@ -27,6 +13,7 @@ from dashapp.contract.timerange import TimeRange
 from dashapp.contract.variables import Chosen, substituted
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.live.choices import choose
+from dashapp.live.drawing import Drawing, Listener
 from dashapp.live.hub import now_ms
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics.routing import default_step
@@ -47,20 +34,12 @@ log = logging.getLogger(__name__)
 
 #: Points a series that a panel's width can show.
 _POINTS = 400
-#: Changes that are kept for viewers who were away for a moment; beyond, they get the whole picture.
-_KEPT_CHANGES = 60
-_KEPT_BYTES = 1_000_000
-#: A document that was written down is kept until the changes since are longer than this.
-_MOST_PATCHED_BYTES = 60_000
-#: A board nobody looks at is kept so long, for the reload and the next viewer.
-_LINGER_S = 60.0
 #: A picture that no tick keeps fresh is read anew for a viewer who comes later than this.
 _FRESH_MS = 2_000
 
 #: Alerts are judged every ten seconds.
 _MARKED_EVERY_MS = 10_000
 
-_numbers = count(1)
 #: When rules that watch these metrics fired within a range of Unix ms.
 Periods = Callable[[Collection[str], int, int], Awaitable[Sequence["FiringPeriod"]]]
 
@@ -84,20 +63,8 @@ class Key(NamedTuple):
 Draft = tuple[str, PanelDefinition]
 
 
-@dataclass(frozen=True)
-class Change:
-    """What one tick changed: a patch of the board's document as JSON, and its number."""
-
-    number: int
-    patch: bytes
-
-
-#: Told of each change as it comes; must not block.
-Listener = Callable[[Change], None]
-
-
 class Board:
-    """Made by `Boards.open`. `join` to be told of changes; `leave` when the viewer is gone."""
+    """Made by `dashapp.live.boards`. `join` to be told of changes; `leave` when the viewer is gone."""
 
     def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
         self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
@@ -106,13 +73,10 @@ class Board:
         self._marking: asyncio.Task[None] | None = None
         self.shown = TimeRange(key.start, key.end)
         self.parts = Parts(key.theme)
-        #: Tells this board's changes from those of the board that a page showed before.
-        self.number = next(_numbers)
-        #: The number of the newest change.
-        self.at = 0
         self.panels: dict[str, Panel] = {}
-        self.document = Document()
         self.cards = Cards(version=dashboard.version, title=dashboard.name)
+        #: What pages are sent: the document of all panels, and its changes.
+        self.drawing = Drawing(self.cards)
         #: What the variables are, and what panels show.
         self._chosen = key.chosen
         #: The panel that is being edited, shown in place of the stored one.
@@ -121,14 +85,8 @@ class Board:
         self._queries: dict[str, list[LiveQuery]] = {}
         self._arranging = asyncio.Lock()
         self._aligned: dict[int, int] = {}
-        self._changes: deque[Change] = deque()
-        self._kept_bytes = 0
-        #: The document as JSON, and the change up to which that stands.
-        self._written: tuple[int, bytes] | None = None
-        self._events: list[DocumentPatchedEvent] = []
         self._read_ms = 0
         self._reading: asyncio.Task[None] | None = None
-        self._listeners: set[Listener] = set()
         self._subscription: Subscription | None = None
 
     # -- made ----------------------------------------------------------------------------------------------------
@@ -158,50 +116,30 @@ class Board:
         self._align()
         await self._explain_empty()
         await self._mark()
-        self.document.add_root(self.cards)
-        self.document.on_change(self._note)
+        self.drawing.begin()
         self._read_ms = moment
-
-    def picture(self) -> bytes:
-        """The whole board as JSON: its document, the id of its root, and the change up to which it stands.
-
-        Writing the document down takes longer than anything else about a page. So it is kept, and followed by the changes
-        since, for as long as those are short.
-        """
-        since = self.since(self._written[0]) if self._written else None
-        if since is None or sum(len(change.patch) for change in since) > _MOST_PATCHED_BYTES:
-            roots = {panel.plot.id: f"plot-{panel_id}" for panel_id, panel in self.panels.items() if panel.plot}
-            written = {
-                "board": self.number,
-                "roots": roots,
-                "cards": self.cards.id,
-                "document": self.document.to_json(deferred=False),
-            }
-            self._written, since = (self.at, orjson.dumps(written)), []
-        assert self._written is not None
-        patches = b",".join(change.patch for change in since)
-        return b'%s,"at":%d,"patches":[%s]}' % (self._written[1][:-1], self.at, patches)
 
     def dress(self, theme: Theme) -> bytes:
         """Take a theme's colours; answers the patch that does the same to a page that shows this board."""
-        before = self.at
-        with self._drawing():
+        before = self.drawing.at
+        with self.drawing.change():
             self.parts.theme = theme
             for panel in self.panels.values():
                 panel.dress()
-        return self._changes[-1].patch if self.at > before else b'{"events":[]}'
+        since = self.drawing.since(before)
+        return since[-1].patch if since else b'{"events":[]}'
 
     # -- watched -------------------------------------------------------------------------------------------------
 
     def join(self, listener: Listener) -> None:
         """Tell `listener` of each change from now on."""
-        self._listeners.add(listener)
+        self.drawing.listeners.add(listener)
         if self._subscription is None:
             self._subscribe()
 
     def leave(self, listener: Listener) -> None:
-        self._listeners.discard(listener)
-        if not self._listeners and self._subscription is not None:
+        self.drawing.listeners.discard(listener)
+        if not self.drawing.listeners and self._subscription is not None:
             self._subscription.close()
             self._subscription = None
 
@@ -210,13 +148,8 @@ class Board:
         if self._subscription is not None:
             self._subscription.close()
             self._subscription = None
-        if self._listeners and self.shown.live and self.key.refresh != "off":
+        if self.drawing.listeners and self.shown.live and self.key.refresh != "off":
             self._subscription = self.hub.subscribe(self._distinct(), parse_ms(self.key.refresh), self._on_tick)
-
-    def since(self, number: int) -> list[Change] | None:
-        """The changes after `number`; None where they aren't kept any more."""
-        missed = [change for change in self._changes if change.number > number]
-        return missed if len(missed) == self.at - number else None
 
     async def freshen(self) -> None:
         """Bring a board that no tick keeps fresh to the present; viewers who come together share the reading."""
@@ -230,12 +163,12 @@ class Board:
         """Ask once more for a panel that failed."""
         if panel_id not in self.panels:
             return
-        with self._drawing():
+        with self.drawing.change():
             self.panels[panel_id].card.state = "loading"
         moment = now_ms()
         windows = await self._read(moment, fresh=True, only={panel_id})
         start, end = self.shown.resolve(moment)
-        with self._drawing():
+        with self.drawing.change():
             self._show_panel(panel_id, windows, start, end)
 
     # -- changes of the dashboard --------------------------------------------------------------------------------
@@ -296,7 +229,7 @@ class Board:
             queries = self._plan(records, start, end)
             windows = await self._ask(start, end, [query for panel_id in changed for query in queries[panel_id]])
             self._records, self._errors, self._queries = records, errors, queries
-            with self._drawing():
+            with self.drawing.change():
                 for panel_id in [panel_id for panel_id in self.panels if panel_id not in records]:
                     del self.panels[panel_id]
                 for panel_id in changed:
@@ -379,41 +312,9 @@ class Board:
 
     # -- showing -------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _drawing(self) -> Iterator[None]:
-        """What the block changes becomes one change for all viewers, so that a tick is one redraw."""
-        self._events = []
-        try:
-            yield
-        finally:
-            events, self._events = self._events, []
-            if events:
-                self._tell(events)
-
-    def _note(self, event: Any) -> None:
-        if isinstance(event, DocumentPatchedEvent):
-            self._events.append(event)
-
-    def _tell(self, events: list[DocumentPatchedEvent]) -> None:
-        models = self.document.models
-        serializer = Serializer(references=models.synced_references, deferred=False)
-        patch = orjson.dumps({"events": serializer.encode(events)})
-        models.flush_synced(lambda model: not serializer.has_ref(model))
-        self.at += 1
-        change = Change(self.at, patch)
-        self._changes.append(change)
-        self._kept_bytes += len(patch)
-        while len(self._changes) > _KEPT_CHANGES or self._kept_bytes > _KEPT_BYTES:
-            self._kept_bytes -= len(self._changes.popleft().patch)
-        for listener in list(self._listeners):
-            try:
-                listener(change)
-            except Exception:
-                log.exception("a viewer failed")
-
     def _show(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
         """Bring every panel to these windows."""
-        with self._drawing():
+        with self.drawing.change():
             start, end = self._slide(moment)
             for panel_id in self.panels:
                 self._show_panel(panel_id, windows, start, end)
@@ -475,7 +376,7 @@ class Board:
             periods = await self._periods(sorted(metrics), *self.shown.resolve(self._marked_ms))
         except DashappError:
             return  # the plots say themselves that the database is away
-        with self._drawing():
+        with self.drawing.change():
             for panel in plots:
                 panel.mark(periods)
 
@@ -487,7 +388,7 @@ class Board:
                     newest = [at for selection, _ in panel.queries if (at := await self.reader.newest(selection)) is not None]
                 except DashappError:
                     continue
-                with self._drawing():
+                with self.drawing.change():
                     panel.nothing_since(max(newest, default=None), now_ms())
 
 
@@ -498,76 +399,3 @@ def _drawn(record: PanelDefinition) -> tuple[object, ...]:
 
 def _unexplained(panel: Panel) -> bool:
     return panel.card.state == "empty" and "; " not in panel.card.message
-
-
-class Boards:
-    """The boards of one server, each held while somebody looks at it and a little longer."""
-
-    def __init__(self, hub: LiveHub, reader: Reader, periods: Periods | None = None) -> None:
-        self.hub, self.reader, self._periods = hub, reader, periods
-        self._boards: dict[Key, asyncio.Task[Board]] = {}
-        self._viewers: dict[Key, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._boards)
-
-    async def open(
-        self,
-        dashboard: Dashboard,
-        shown: TimeRange,
-        refresh: str,
-        theme: Theme,
-        editor: int = 0,
-        asked: Mapping[str, Iterable[str]] | None = None,
-        *,
-        outside: bool = False,
-    ) -> Board:
-        """The board that shows this; `close` it when the viewer is gone. Viewers who come together share the making.
-
-        `asked` are the values that the viewer chose, by variable; `outside` is for readers without an account.
-
-        Raises:
-            ValidationFailed: the range can't be read.
-        """
-        chosen = await choose(self.reader.database, dashboard.variables, asked or {})
-        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor, outside)
-        self._viewers[key] = self._viewers.get(key, 0) + 1
-        try:
-            if key not in self._boards:
-                self._boards[key] = asyncio.create_task(self._make(dashboard, key))
-            board = await asyncio.shield(self._boards[key])
-            await board.adopt(dashboard)
-            await board.freshen()
-        except BaseException:
-            self._leave(key)
-            raise
-        return board
-
-    async def adopt(self, dashboard: Dashboard) -> None:
-        """Bring every board of this dashboard to how it is stored now."""
-        for key, making in list(self._boards.items()):
-            if key.dashboard == dashboard.id:
-                await (await asyncio.shield(making)).adopt(dashboard)
-
-    def close(self, board: Board) -> None:
-        """A viewer of this board is gone."""
-        self._leave(board.key)
-
-    async def _make(self, dashboard: Dashboard, key: Key) -> Board:
-        board = Board(self.hub, self.reader, dashboard, key, self._periods)
-        try:
-            await board.prepare()
-        except BaseException:
-            del self._boards[key]
-            raise
-        return board
-
-    def _leave(self, key: Key) -> None:
-        self._viewers[key] -= 1
-        if not self._viewers[key]:
-            asyncio.get_running_loop().call_later(_LINGER_S, self._forget, key)
-
-    def _forget(self, key: Key) -> None:
-        if self._viewers.get(key) == 0:
-            del self._viewers[key]
-            self._boards.pop(key, None)

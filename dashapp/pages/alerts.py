@@ -133,7 +133,7 @@ def create_router(services: Services) -> APIRouter:
 
         async def judged(asked: BacktestRequest) -> dict[str, Any]:
             found = await services.rules.backtest(asked)
-            return found.wire() | {"picture": picture(asked.rule, found, theme_of(request))}
+            return found.wire() | {"picture": orjson.Fragment(picture(asked.rule, found, theme_of(request)))}
 
         return await answer(request, services, "alert.read", BacktestRequest, judged)
 

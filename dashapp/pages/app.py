@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from dashapp.errors import DashappError
-from dashapp.live.board import Boards
+from dashapp.live.boards import Boards
 from dashapp.pages import account, alerts, dashboard, explore, home, published, signin
 from dashapp.pages.assets import Assets, asset_folders
 from dashapp.pages.templates import page

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from bokeh.document import Document
 from bokeh.models import BoxAnnotation
 
 from dashapp.contract.alerts import Backtest, RuleDefinition
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.frames import Frame, FrameMeta, Series
 from dashapp.contract.timerange import to_ms
+from dashapp.live.drawing import Drawing
 from dashapp.panels.card import Cards
 from dashapp.panels.line import LinePanel
 from dashapp.panels.palette import Theme
@@ -23,8 +21,8 @@ PANEL = "preview"
 _MOST_BANDS = 400
 
 
-def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> dict[str, Any]:
-    """As `Board.picture`, of one panel, whose id is `PANEL`."""
+def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> bytes:
+    """As `Drawing.picture`, of one panel, whose id is `PANEL`."""
     parts = Parts(theme)
     critical = rule.severity == "critical"
     panel = LinePanel(
@@ -40,9 +38,9 @@ def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> dict[str, A
     # Behind the lines, in front of the grid.
     panel.plot.center = [*panel.plot.center, *bands[:_MOST_BANDS]]
     cards = Cards(cards=[panel.card], range_ms=[float(start), float(end)])
-    document = Document()
-    document.add_root(cards)
-    return {"board": 0, "at": 0, "patches": [], "cards": cards.id, "document": document.to_json(deferred=False)}
+    drawing = Drawing(cards)
+    drawing.begin()
+    return drawing.picture()
 
 
 def _frame(answer: Backtest, start: int, end: int) -> Frame:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from dashapp.contract.accounts import User
     from dashapp.contract.dashboards import Dashboard
-    from dashapp.live.board import Boards
+    from dashapp.live.boards import Boards
     from dashapp.services import Services
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ async def _document(
         board=board,
         records=records,
         boot=in_html(orjson.dumps(boot)),
-        picture=in_html(board.picture()),
+        picture=in_html(board.drawing.picture()),
         ranges=PICKER_RANGES,
         refreshes=PICKER_REFRESH,
         shown=shown,

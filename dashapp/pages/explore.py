@@ -63,7 +63,7 @@ async def drawn(services: Services, asked: PictureRequest, theme: Theme) -> dict
     panel = board.panels[str(PANEL)]
     if isinstance(panel, TimePlot):
         _dot(panel)
-    return {"picture": orjson.Fragment(board.picture()), "answers": [_about(frame) for frame in panel.frames]}
+    return {"picture": orjson.Fragment(board.drawing.picture()), "answers": [_about(frame) for frame in panel.frames]}
 
 
 def _held(frame: Frame) -> tuple[int, bool]:

@@ -29,7 +29,9 @@ from dashapp.pages.visitor import address_of
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import Dashboard
-    from dashapp.live.board import Board, Boards, Change
+    from dashapp.live.board import Board
+    from dashapp.live.boards import Boards
+    from dashapp.live.drawing import Change
     from dashapp.panels.palette import Theme
     from dashapp.services import Services
 
@@ -64,17 +66,13 @@ class _Watched:
 
     def answer(self, board: int, shown: int) -> bytes:
         """What a page has to do that shows change `shown` of board number `board`."""
-        if self.at != self.board.at:
-            self.answers, self.at = {}, self.board.at
-        key = shown if board == self.board.number else -1
+        drawing = self.board.drawing
+        if self.at != drawing.at:
+            self.answers, self.at = {}, drawing.at
+        key = shown if board == drawing.number else -1
         if (known := self.answers.get(key)) is None:
-            missed = self.board.since(key) if 0 <= key <= self.at else None
-            if missed is None:
-                known = self.board.picture()
-            else:
-                patches = b",".join(change.patch for change in missed)
-                known = b'{"board":%d,"at":%d,"patches":[%s]}' % (self.board.number, self.at, patches)
-            self.answers[key] = known
+            missed = drawing.since(key) if 0 <= key <= self.at else None
+            known = self.answers[key] = drawing.picture() if missed is None else drawing.message(missed, self.at)
         return known
 
 

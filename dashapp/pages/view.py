@@ -15,7 +15,9 @@ from dashapp.contract.base import from_pydantic
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.timerange import TimeRange
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.live.board import Board, Boards, Change, Draft
+from dashapp.live.board import Board, Draft
+from dashapp.live.boards import Boards
+from dashapp.live.drawing import Change
 from dashapp.panels.card import PageState
 
 if TYPE_CHECKING:
@@ -138,12 +140,12 @@ class DashboardView:
     def _show(self) -> None:
         """Send the whole board; the page answers with `shown`."""
         assert self.board is not None
-        self.state.picture = self.board.picture().decode()
+        self.state.picture = self.board.drawing.picture().decode()
 
     async def _catch_up(self, shown: list[int]) -> None:
         """The page says what it shows: from here on it is told what changes."""
         board = self.board
-        if board is None or len(shown) != 2 or shown[0] != board.number:
+        if board is None or len(shown) != 2 or shown[0] != board.drawing.number:
             return
         self._told = shown[1]
         await self._look()
@@ -160,7 +162,7 @@ class DashboardView:
         if self.board is not board or self._closed:
             return
         board.join(self._on_change)
-        missed = board.since(self._told)
+        missed = board.drawing.since(self._told)
         if missed is None:
             self._told, self._waiting = None, []
             self._show()
@@ -214,8 +216,7 @@ class DashboardView:
         if board is None or not new:
             return
         self._told = new[-1].number
-        patches = b",".join(change.patch for change in new)
-        self.state.changes = (b'{"board":%d,"at":%d,"patches":[%s]}' % (board.number, self._told, patches)).decode()
+        self.state.changes = board.drawing.message(new, self._told).decode()
 
     # -- the document's lock -------------------------------------------------------------------------------------
 

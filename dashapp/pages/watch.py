@@ -13,7 +13,7 @@ from dashapp.errors import DashappError, NotFound
 
 if TYPE_CHECKING:
     from dashapp.contract.accounts import User
-    from dashapp.live.board import Boards
+    from dashapp.live.boards import Boards
     from dashapp.pages.view import DashboardView
     from dashapp.services import Services
 

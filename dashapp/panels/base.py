@@ -171,6 +171,7 @@ class Panel(pn.viewable.Viewer):
         """Take the colours of the theme that `parts` has now; data stays as it is."""
 
     # -- what a kind of panel is -------------------------------------------------------------------------------
+    # Each kind has its own. Not abstract methods: Viewer's metaclass is Parameterized's, which abc's can't be mixed with.
 
     def _build(self) -> Plot | None:
         raise NotImplementedError

@@ -82,7 +82,7 @@ class TimePlot(Panel):
         return ends
 
     def _glyphs(self, index: int, color: str) -> list[GlyphRenderer]:
-        """The renderers of the series at `index`, from back to front."""
+        """The renderers of the series at `index`, from back to front. Lines and areas have their own (see `Panel`)."""
         raise NotImplementedError
 
     def _columns(self, lines: list[Line]) -> dict[str, Column]:

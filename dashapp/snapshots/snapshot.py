@@ -57,7 +57,7 @@ def file_name(dashboard: Dashboard, at_ms: int) -> str:
 
 
 def _write(board: Board, dashboard: Dashboard, made_ms: int) -> bytes:
-    picture = board.picture()
+    picture = board.drawing.picture()
     # The reader may switch the theme: what then changes is kept beside the picture.
     light, dark = board.dress("light"), board.dress("dark")
     drawing = b'{"picture":%s,"themes":{"light":%s,"dark":%s}}' % (picture, light, dark)

@@ -18,6 +18,7 @@ from dashapp.database.breaker import Breaker
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.pool import Database, StatementTimeout
 from dashapp.errors import Unavailable
+from tests.running import until
 
 
 @pytest.fixture
@@ -118,13 +119,20 @@ def _opened(monkeypatch: pytest.MonkeyPatch) -> Breaker:
         made.gone()
     with pytest.raises(Unavailable):
         made.enter()
-    time.sleep(0.02)
     return made
+
+
+def _tries(made: Breaker) -> bool:
+    """Whether the pause is over and this entry is the one that tries."""
+    try:
+        return made.enter()
+    except Unavailable:
+        return False
 
 
 def test_one_tries_while_the_others_are_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     made = _opened(monkeypatch)
-    assert made.enter()
+    assert until(lambda: _tries(made), "the pause to end")
     for _ in range(3):
         with pytest.raises(Unavailable):
             made.enter()
@@ -135,12 +143,11 @@ def test_one_tries_while_the_others_are_told_to_wait(monkeypatch: pytest.MonkeyP
 
 def test_a_try_that_fails_or_is_given_up_lets_another_try_later(monkeypatch: pytest.MonkeyPatch) -> None:
     made = _opened(monkeypatch)
-    assert made.enter()
+    assert until(lambda: _tries(made), "the pause to end")
     made.gone()
     made.leave(True)
     with pytest.raises(Unavailable):
         made.enter()
-    time.sleep(0.02)
-    assert made.enter()
+    assert until(lambda: _tries(made), "the pause to end")
     made.leave(True)  # cancelled: nothing is known
     assert made.enter()

@@ -23,9 +23,13 @@ from dashapp.contract.variables import Variable
 from dashapp.dashboards.store import Dashboards
 from dashapp.database.pool import Database
 from dashapp.errors import ValidationFailed
-from dashapp.live import board as boards_module
+from dashapp.live import board as board_module
+from dashapp.live import boards as boards_module
+from dashapp.live import drawing as drawing_module
 from dashapp.live import hub as hub_module
-from dashapp.live.board import Board, Boards, Change
+from dashapp.live.board import Board
+from dashapp.live.boards import Boards
+from dashapp.live.drawing import Change
 from dashapp.live.hub import LiveHub, now_ms
 from dashapp.metrics.ingest import Ingest
 from dashapp.metrics.query import Reader
@@ -109,21 +113,21 @@ def _cells(column: Any) -> list[str]:
 async def test_a_picture_and_its_changes_are_what_the_board_shows(wall: Wall) -> None:
     await wall.send(*range(60))
     board = await wall.open()
-    first = board.picture()
+    first = board.drawing.picture()
     heard: list[Change] = []
     board.join(heard.append)
     for values in ((61.0,), (62.0, 300.0), (1.0, -5.0, 2.0)):
         await wall.send(*values)
         await wall.tick()
     assert [change.number for change in heard] == [1, 2, 3]
-    _same(_data(first, heard), board.document)
-    _same(_data(first, heard[:1] + (board.since(1) or [])), board.document)
+    _same(_data(first, heard), board.drawing.document)
+    _same(_data(first, heard[:1] + (board.drawing.since(1) or [])), board.drawing.document)
     # A picture made now says the same by itself, whether the document is written anew or followed by changes.
-    assert orjson.loads(board.picture())["patches"]
-    _same(_data(board.picture(), []), board.document)
-    board._written = None
-    assert not orjson.loads(board.picture())["patches"]
-    _same(_data(board.picture(), []), board.document)
+    assert orjson.loads(board.drawing.picture())["patches"]
+    _same(_data(board.drawing.picture(), []), board.drawing.document)
+    board.drawing._written = None
+    assert not orjson.loads(board.drawing.picture())["patches"]
+    _same(_data(board.drawing.picture(), []), board.drawing.document)
 
 
 async def test_viewers_share_one_reading_and_one_patch(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,16 +159,16 @@ async def test_viewers_share_one_reading_and_one_patch(wall: Wall, monkeypatch: 
 
 
 async def test_who_was_away_for_too_long_gets_the_whole_picture(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boards_module, "_KEPT_CHANGES", 2)
+    monkeypatch.setattr(drawing_module, "_KEPT_CHANGES", 2)
     await wall.send(1.0)
     board = await wall.open()
     board.join(lambda change: None)
     for value in (2.0, 3.0, 4.0):
         await wall.send(value)
         await wall.tick()
-    assert board.since(0) is None
-    assert [change.number for change in board.since(1) or []] == [2, 3]
-    assert board.since(3) == []
+    assert board.drawing.since(0) is None
+    assert [change.number for change in board.drawing.since(1) or []] == [2, 3]
+    assert board.drawing.since(3) == []
 
 
 async def test_unwatched_it_reads_nothing_and_the_next_viewer_sees_the_present(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +181,7 @@ async def test_unwatched_it_reads_nothing_and_the_next_viewer_sees_the_present(w
     wall.boards.close(board)
     await wall.send(99.0)
     # What is a moment old is fresh enough; this is later.
-    for module in (boards_module, hub_module):
+    for module in (board_module, hub_module):
         monkeypatch.setattr(module, "now_ms", lambda: now_ms() + 5_000)
     again = await wall.open()
     assert again is board
@@ -250,9 +254,9 @@ async def test_outside_readers_see_neither_alerts_nor_what_else_there_is_to_choo
     host = Variable(name="host", values=["a", "secret-b"])
     dashboard = wall.dashboard.model_copy(update={"variables": [host]})
     shown = TimeRange("now-15m", "now")
-    inside = (await boards.open(dashboard, shown, "10s", "dark")).picture()
+    inside = (await boards.open(dashboard, shown, "10s", "dark")).drawing.picture()
     assert b"Payroll late" in inside
     assert b"secret-b" in inside
-    outside = (await boards.open(dashboard, shown, "10s", "dark", outside=True)).picture()
+    outside = (await boards.open(dashboard, shown, "10s", "dark", outside=True)).drawing.picture()
     assert b"Payroll late" not in outside
     assert b"secret-b" not in outside
