@@ -54,7 +54,7 @@ def _install(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def things(site: Site) -> dict[str, Any]:
-    """A dashboard with a panel of each type and a rule that fires."""
+    """A dashboard with a panel of each type, a rule that fires, one switched off, and a change too wide for its table."""
     for host, level in (("a", 95.0), ("b", 60.0)):
         site.post(series("axe.load", {"host": host}, [level] * 360))
     options = {"groupBy": ["host"], "unit": "percent", "thresholds": {"warning": 70, "critical": 90}}
@@ -65,6 +65,8 @@ def things(site: Site) -> dict[str, Any]:
     rule = {"name": "Busy", "query": "axe.load", "condition": "gt", "threshold": 80, "groupBy": ["host"], "severity": "critical"}
     made = site.api.post("/api/v1/alerts", json=rule)
     assert made.status_code == 201, made.text
+    off = rule | {"name": "Busy, switched off " * 5, "enabled": False}
+    assert site.api.post("/api/v1/alerts", json=off).status_code == 201
     return {"board": board["id"], "panel": board["panels"][0]["id"], "rule": made.json()["data"]["id"]}
 
 
