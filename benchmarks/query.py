@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 import numpy as np
 
 from dashapp.accounts.accounts import Accounts
-from dashapp.contract.accounts import TokenRequest
+from dashapp.contract.accounts import Scope, TokenRequest
 from dashapp.contract.timerange import from_ms
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
@@ -63,12 +63,12 @@ def samples(start_ms: int, end_ms: int, series: int) -> tuple[np.ndarray, np.nda
 # -- dashapp ---------------------------------------------------------------------------------------------------
 
 
-async def load(url: str, start_ms: int, end_ms: int) -> str:
-    """Write the samples and bring the rollups up to date, with dashapp's own parts; a token that may read."""
+async def load(url: str, start_ms: int, end_ms: int, *, lines: int = SERIES, scope: Scope = "read") -> str:
+    """Write the samples of so many series and bring the rollups up to date, with dashapp's own parts; a token."""
     database = Database(url, size=4)
     await database.open()
     settings = Settings(_env_file=None, data_dir=Path("unused"))  # type: ignore[call-arg]
-    keys = [series_key(METRIC, {"host": f"h{number}"}) for number in range(SERIES)]
+    keys = [series_key(METRIC, {"host": f"h{number}"}) for number in range(lines)]
     ids = await SeriesIds(database, 1000).resolve(keys)
     days = range(floor_to(start_ms, DAY), end_ms, DAY)
     await Partitions(database).ensure(days)
@@ -90,7 +90,7 @@ async def load(url: str, start_ms: int, end_ms: int) -> str:
     await jobs.lease.release()
     accounts = Accounts(database)
     admin = await accounts.ensure_admin("admin@example.org", None)
-    token = await accounts.create_token(admin, TokenRequest(name="benchmark", scope="read"))
+    token = await accounts.create_token(admin, TokenRequest(name="benchmark", scope=scope))
     await database.close()
     return token.token
 
@@ -123,7 +123,7 @@ async def sizes(url: str) -> dict[str, tuple[int, float]]:
 
 
 @contextmanager
-def victoria(directory: Path, start_ms: int, end_ms: int) -> Iterator[int]:
+def victoria(directory: Path, start_ms: int, end_ms: int, *, lines: int = SERIES) -> Iterator[int]:
     """Its port, with the samples loaded."""
     port = debian.free_port()
     command = [
@@ -132,7 +132,7 @@ def victoria(directory: Path, start_ms: int, end_ms: int) -> Iterator[int]:
     ]  # fmt: skip
     with debian.child(command, lambda: debian.answers(port)):
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        for number in range(SERIES):
+        for number in range(lines):
             for day in range(start_ms, end_ms, DAY):
                 times, values = samples(day, min(day + DAY, end_ms), number)
                 line = {

@@ -34,10 +34,14 @@ _STANDING = _SQL["standing"].replace("{select}", _SQL["select"])
 MOST_POINTS = 1_000_000
 #: Queries of one process that run at a time; the rest of the pool stays for everybody else.
 AT_ONCE = 6
-#: So many rows the database hands over as they are: grouping them there takes longer than sending them.
+#: So many rows the database hands over as they are: grouping them there takes longer than sending them. It does so for any
+#: number of rows that grouping would hardly make fewer.
 MOST_ROWS = 20_000
 #: And so many times that where samples are denser than every 10 s.
 _DENSER = 10
+_HARDLY_FEWER = 1.25
+#: Cells that are put into a frame on the event loop, in about 5 ms; of more, a thread makes one.
+CELLS_A_TURN = 100_000
 
 #: How each aggregation is made of rows: the column of a rollup, and what is done with it, there or here. Averages are sum/count at
 #: every level; the database's own avg() would overflow on large values, because it also sums their squares.
@@ -258,9 +262,10 @@ async def _frame(
     if query.function is not None:
         rows = _SQL["stepped"].replace("{step}", _STEPS[query.function]).replace("{parts}", rows)
         values |= {"reach": timedelta(milliseconds=reach(how.step_ms)), "start": from_ms(how.covered_start_ms)}
+    most = most_rows(_rows(how, ids.size, query), len(groups) * how.buckets)
     if few is None:
-        few = _rows(how, ids.size, query) <= MOST_ROWS
-    values["most"] = _DENSER * MOST_ROWS + 1 if few else None
+        few = most > 0
+    values["most"] = most + 1 if few else None
     number: LiteralString = "0::bigint"
     members: LiteralString = ""
     if few or len(groups) == ids.size:
@@ -273,23 +278,35 @@ async def _frame(
         rows = grouped.replace("{aggregate}", aggregate).replace("{parts}", rows)
     statement = _SQL["frame"].replace("{cells}", rows)
     cells = read(cast(Row, await (await connection.execute(statement, values, binary=True)).fetchone()))
-    if few and cells.times.size > _DENSER * MOST_ROWS:
+    if few and cells.times.size > most:
         return await _frame(connection, query, how, known, meta, few=False)
-    if number == "series_id":
-        order = np.argsort(ids)
-        cells = cells._replace(places=of_ids[order[np.searchsorted(ids, cells.places, sorter=order)]])
-    if few:
-        if query.aggregation == "count":
-            cells = cells._replace(values=cells.samples)
-        cells = merged(cells, how.step_ms, merge)
-        if not np.isfinite(cells.values).all():
-            raise psycopg.errors.NumericValueOutOfRange
-    numbers = cells.values
-    if query.aggregation == "avg":
-        numbers = numbers / cells.samples
-    if query.function == "rate" and query.aggregation != "count":
-        numbers = numbers / (how.step_ms / SECOND)
-    return assemble([group.tags for group in groups], cells.places, cells.times, numbers, cells.samples, meta)
+
+    def made() -> Frame:
+        found = cells
+        if number == "series_id":
+            order = np.argsort(ids)
+            found = found._replace(places=of_ids[order[np.searchsorted(ids, found.places, sorter=order)]])
+        if few:
+            if query.aggregation == "count":
+                found = found._replace(values=found.samples)
+            found = merged(found, how.step_ms, merge)
+            if not np.isfinite(found.values).all():
+                raise psycopg.errors.NumericValueOutOfRange
+        numbers = found.values
+        if query.aggregation == "avg":
+            numbers = numbers / found.samples
+        if query.function == "rate" and query.aggregation != "count":
+            numbers = numbers / (how.step_ms / SECOND)
+        return assemble([group.tags for group in groups], found.places, found.times, numbers, found.samples, meta)
+
+    return made() if cells.times.size <= CELLS_A_TURN else await asyncio.to_thread(made)
+
+
+def most_rows(rows: int, cells: int) -> int:
+    """How many rows the database may hand over as they are, if it would group about `rows` into `cells`; 0: it groups them."""
+    if rows <= MOST_ROWS:
+        return _DENSER * MOST_ROWS
+    return int(_HARDLY_FEWER * rows) if rows <= _HARDLY_FEWER * cells else 0
 
 
 def _rows(how: Plan, series: int, query: MetricQuery) -> int:

@@ -15,6 +15,7 @@ from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.metrics import query
+from dashapp.metrics.query import MOST_ROWS, most_rows
 from dashapp.metrics.routing import plan
 from tests.metrics.conftest import DAY, HOUR, MINUTE, Store, both_tiers, postgres_only
 
@@ -130,6 +131,12 @@ async def test_samples_that_are_denser_than_thought_are_grouped_by_the_database(
     monkeypatch.setattr("dashapp.metrics.query.MOST_ROWS", 6)
     asked = MetricQuery.over(Selection(query="m", aggregation="sum"), start, start + MINUTE, step=MINUTE)
     assert (await store.reader.frame(asked)).series[0].values.tolist() == [sum(range(120))]
+
+
+def test_rows_that_grouping_would_hardly_make_fewer_are_handed_over() -> None:
+    assert most_rows(MOST_ROWS, 1) >= MOST_ROWS
+    assert most_rows(1_000_000, 1_000_000) > 1_000_000
+    assert most_rows(1_000_000, 100_000) == 0
 
 
 async def test_a_query_that_fails_inside_is_an_error_without_internals(store: Store) -> None:
