@@ -13,12 +13,12 @@ Format = Literal["text", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
 #: The id of the request under way in this task; its answer carries it in ``X-Request-Id``.
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class _WithRequest(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
+        record.request_id = request_id.get() or "-"
         return True
 
 

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -16,6 +17,9 @@ from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from dashapp.database.pool import Database
 from tests.timescale import Timescale
+
+if TYPE_CHECKING:
+    from tests.matrix import Matrix
 
 _numbers = itertools.count(1)
 
@@ -95,3 +99,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     await database.open()
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="module")
+async def matrix(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
+    """The whole app with somebody of each kind, for tests that go through all its routes."""
+    from tests.matrix import matrix_on
+
+    async with matrix_on(make_database(postgres), tmp_path_factory.mktemp("matrix")) as matrix:
+        yield matrix

@@ -1,78 +1,23 @@
 """Every route and page, called by everybody, answers as docs/permissions.md says.
 
-The routes come from the app itself: one that the table doesn't have fails here, and so does a row without a route. What
-is called and with which body comes from the OpenAPI document's examples. ``python -m tests.test_permissions`` prints the
-table as the app behaves; read each row before you believe it.
+A route that the table doesn't have fails here, and so does a row without a route. ``python -m tests.test_permissions``
+prints the table as the app behaves; read each row before you believe it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import httpx
-import pytest
 from fastapi import FastAPI
-from starlette.websockets import WebSocket
 
-from dashapp.api.examples import BODIES
-from dashapp.contract.accounts import Role, Scope, TokenRequest, User
-from dashapp.contract.alerts import RuleDefinition, SilenceRequest
-from dashapp.contract.dashboards import DashboardRequest
-from dashapp.contract.metrics import Point
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
-from dashapp.database.pool import Database
-from dashapp.pages.admission import Admission
-from dashapp.server import create_app, make_services
-from dashapp.services import Services
-from dashapp.settings import Settings
-from tests.conftest import make_database
+from tests.matrix import ACTORS, Matrix, matrix_on, rows
 
-ORIGIN = "http://dash.test"
 TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
-ACTORS = ("anonymous", "viewer", "editor", "owner", "admin", "ingest", "read", "write")
-#: Routes that are one for what is public and another for what is private.
-_TWICE = ("{dashboard_id}", "{panel_id}")
-_API = "/api/v1"
-#: Bodies that aren't JSON: a remote write of nothing (packed), a line.
-RAW = {
-    f"{_API}/write": b"\x00",
-    f"{_API}/influx/write": b"room,room=hall temperature=19",
-    f"{_API}/dashboards/import": b"name: Imported\n",
-}
-
-
-def routes(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(method, path) of everything that the app answers to."""
-    for route in found:
-        if original := getattr(route, "original_router", None):
-            yield from routes(original.routes, prefix)
-        elif type(route).__name__ == "Mount":
-            inner = getattr(route.app, "routes", None)
-            path = re.sub(r"^/assets/\w+$", "/assets", route.path)
-            yield from routes(inner, prefix + path) if inner else [("GET", prefix + path)]
-        elif getattr(route, "methods", None):
-            yield from ((method, prefix + route.path) for method in route.methods if method not in ("HEAD", "OPTIONS"))
-        else:
-            yield "WS", prefix + route.path
-
-
-def rows(app: FastAPI) -> list[tuple[str, str, str]]:
-    """(method, path, kind) of each row that the table has to have; `kind` is what the thing asked for is."""
-    every = dict.fromkeys(routes(app.router.routes))
-    return [
-        (method, path, kind)
-        for method, path in every
-        for kind in (("private", "public") if any(name in path for name in _TWICE) else ("",))
-    ]
 
 
 def documented() -> dict[tuple[str, str, str], dict[str, str]]:
@@ -82,157 +27,6 @@ def documented() -> dict[tuple[str, str, str], dict[str, str]]:
         if len(cells) == len(ACTORS) + 1 and (found := re.fullmatch(r"`(\w+) (\S+)`(?: (\w+))?", cells[0])):
             table[found[1], found[2], found[3] or ""] = dict(zip(ACTORS, cells[1:], strict=True))
     return table
-
-
-class Matrix:
-    """A whole dashapp with somebody of each kind, and fresh things to try each call on."""
-
-    def __init__(self, app: FastAPI, services: Services) -> None:
-        self.app, self.services = app, services
-        self.admission = Admission(services)
-        self.headers: dict[str, dict[str, str]] = {"anonymous": {}}
-        self.users: dict[str, User] = {}
-        self.operations: dict[tuple[str, str], dict[str, Any]] = {}
-        self._numbers = itertools.count(1)
-
-    async def prepare(self) -> None:
-        await self.services.ingest.write([Point(name="room.temperature", value=21.0)])
-        roles: dict[str, Role] = {"viewer": "viewer", "editor": "editor", "owner": "editor", "admin": "admin"}
-        for name, role in roles.items():
-            self.users[name] = await self.services.accounts.create_user(f"{name}@example.org", None, role)
-        schema = (await self._send("GET", f"{_API}/openapi.json", "anonymous")).json()
-        self.operations = {
-            (method.upper(), _API + path): operation
-            for path, operations in schema["paths"].items()
-            for method, operation in operations.items()
-        }
-
-    async def _credentials(self, actor: str) -> dict[str, str]:
-        """Fresh ones each time: some calls end them."""
-        if actor == "anonymous":
-            return {}
-        if actor in ("ingest", "read", "write"):
-            scope: Scope = actor  # type: ignore[assignment]
-            token = await self.services.accounts.create_token(self.users["owner"], TokenRequest(name=actor, scope=scope))
-            self._tokens.append(token.id)
-            return {"Authorization": f"Bearer {token.token}"}
-        return {"Cookie": f"dashapp_session={await self.services.accounts.open_session(self.users[actor].id)}"}
-
-    async def _send(self, method: str, path: str, actor: str, body: Any = None) -> httpx.Response:
-        self._tokens: list[UUID] = []
-        headers = {"Origin": ORIGIN} | await self._credentials(actor)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=ORIGIN) as client:
-            given = {"content": body} if isinstance(body, bytes) else {"json": body}
-            answer = await client.request(method, path, headers=headers, **given)
-        for token_id in self._tokens:
-            await self._forget(token_id)
-        return answer
-
-    async def _forget(self, token_id: UUID) -> None:
-        async with self.services.database.connection() as connection:
-            await connection.execute("DELETE FROM tokens WHERE id = %s", (token_id,))
-
-    async def _parameters(self, path: str, kind: str) -> dict[str, str]:
-        """Something of the owner's for each parameter of the path."""
-        owner, made = self.users["owner"], dict[str, object]()
-        if any(name in path for name in _TWICE):
-            panel = {"title": "P", "type": "line", "query": "room.temperature"}
-            request = DashboardRequest.model_validate({"name": "D", "isPublic": kind == "public", "panels": [panel]})
-            board = await self.services.dashboards.create(owner.id, request)
-            made |= {"dashboard_id": board.id, "panel_id": board.panels[0].id}
-            if path.endswith("{dashboard_id}/restore"):
-                await self.services.dashboards.delete(board.id)
-            if path.endswith("/publish"):
-                await self.services.published.publish(board.id)
-            if path.endswith("{panel_id}/restore"):
-                await self.services.dashboards.delete_panel(board.panels[0].id)
-        if "{token_id}" in path:
-            made["token_id"] = (await self.services.accounts.create_token(owner, TokenRequest(name="t", scope="read"))).id
-        if "{session_id}" in path:
-            await self.services.accounts.open_session(owner.id)
-            made["session_id"] = (await self.services.accounts.sessions(owner))[-1].id
-        if "{user_id}" in path:
-            email = f"somebody{next(self._numbers)}@example.org"
-            made["user_id"] = (await self.services.accounts.create_user(email, None, "viewer")).id
-        if "{rule_id}" in path:
-            made["rule_id"] = (await self.services.rules.create(owner.id, RuleDefinition.model_validate(BODIES["createRule"]))).id
-        if "{silence_id}" in path:
-            silence = SilenceRequest.model_validate(BODIES["createSilence"])
-            made["silence_id"] = (await self.services.silences.create(owner, silence)).id
-        if "{token}" in path:
-            board = await self.services.dashboards.create(owner.id, DashboardRequest(name="Published"))
-            made["token"] = (await self.services.published.publish(board.id))[0].path.removeprefix("/p/")
-        texts = {"name": "room.temperature"} | {name: str(value) for name, value in made.items()}
-        unknown = set(re.findall(r"{(\w+)}", path)) - set(texts)
-        assert not unknown, f"tests/test_permissions.py has to learn what {unknown} in {path} stands for"
-        return texts
-
-    async def outcome(self, method: str, path: str, kind: str, actor: str) -> str:
-        """What somebody gets: ``yes``, the status of the refusal, or ``sign-in`` where a page leads there."""
-        address = path.format(**await self._parameters(path, kind))
-        if method == "WS":
-            return await self._socket(address, actor)
-        operation = self.operations.get((method, path), {})
-        body = None
-        if "requestBody" in operation:
-            content = operation["requestBody"]["content"].get("application/json", {})
-            body = content.get("example", RAW.get(path))
-            assert body, f"{method} {path} has no example in dashapp/api/examples.py"
-        if path.endswith("/users") and method == "POST":
-            body = {**body, "email": f"fresh{next(self._numbers)}@example.org"}
-        if path.endswith("/auth/password"):
-            body = {"new": body["new"]}  # these accounts have none yet
-        answer = await self._send(method, "/assets/none" if path == "/assets" else address, actor, body)
-        if path.endswith("/auth/password"):
-            async with self.services.database.connection() as connection:
-                await connection.execute("UPDATE users SET password_hash = NULL")
-        assert answer.status_code < 500, f"{method} {address} as {actor}: {answer.text}"
-        if answer.status_code in (301, 302, 303, 307) and answer.headers["location"].startswith("/login?"):
-            return "sign-in"
-        if answer.status_code == 303 and path == "/" and answer.headers["location"] == "/login":
-            return "sign-in"
-        refusals = (401, 403) if path in ("/assets", f"{_API}/auth/login", "/login") else (401, 403, 404)
-        if path in (f"{_API}/auth/login", "/login", "/signin") and answer.status_code in (401, 303):
-            return "yes"  # whoever comes may try
-        if operation and answer.status_code == 400:
-            raise AssertionError(f"{method} {path} refuses its own example: {answer.text}")
-        return str(answer.status_code) if answer.status_code in refusals else "yes"
-
-    async def _socket(self, address: str, actor: str) -> str:
-        headers = (
-            {"origin": ORIGIN, "host": "dash.test", **await self._credentials(actor)}
-            if actor in self.users
-            else {"host": "dash.test"}
-        )
-        scope = {
-            "type": "websocket", "path": address, "query_string": b"", "server": ("dash.test", 80), "scheme": "ws",
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-            "path_params": {"dashboard_id": address.split("/")[2]},
-        }  # fmt: skip
-
-        async def nothing(*_: Any) -> Any: ...
-
-        return "yes" if await self.admission.refusal(WebSocket(scope, nothing, nothing)) is None else "403"
-
-
-@asynccontextmanager
-async def matrix_on(url: str, directory: Path) -> AsyncIterator[Matrix]:
-    database = Database(url)
-    await database.open()
-    services = make_services(Settings(data_dir=directory, _env_file=None), database)  # type: ignore[call-arg]
-    await services.ingest.start()
-    matrix = Matrix(create_app(services), services)
-    await matrix.prepare()
-    yield matrix
-    await services.ingest.stop()
-    await services.cached.close()
-    await database.close()
-
-
-@pytest.fixture(scope="module")
-async def matrix(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matrix]:
-    async with matrix_on(make_database(postgres), tmp_path_factory.mktemp("matrix")) as matrix:
-        yield matrix
 
 
 async def test_the_table_has_every_route_and_no_other(matrix: Matrix) -> None:

@@ -290,10 +290,14 @@ class Accounts:
             cursor = await connection.execute(self._sql["list_sessions"], {"user_id": user.id, "id_hash": digest(current)})
             return [Session.model_validate(row) for row in await cursor.fetchall()]
 
-    async def logout(self, secret: str) -> None:
+    async def logout(self, secret: str, *, address: str = "") -> None:
         """End a session; one that isn't any more is no error."""
         async with self.taking() as connection:
-            await connection.execute(self._sql["delete_session"], {"id_hash": digest(secret)})
+            row = await (await connection.execute(self._sql["delete_session"], {"id_hash": digest(secret)})).fetchone()
+            if row is not None:
+                user_id, email = UUID(str(row["id"])), str(row["email"])
+                acting(Who(user_id, email, address=address))
+                await record(connection, "session.end", user_id, email)
 
     async def end_session(self, user: User, session_id: UUID) -> None:
         """

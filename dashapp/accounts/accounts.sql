@@ -49,7 +49,7 @@ WHERE user_id = %(user_id)s AND least(expires_at, ends_at) > now()
 ORDER BY last_seen_at DESC, id
 
 -- name: delete_session
-DELETE FROM sessions WHERE id_hash = %(id_hash)s RETURNING user_id
+DELETE FROM sessions AS s USING users AS u WHERE s.id_hash = %(id_hash)s AND u.id = s.user_id RETURNING u.id, u.email
 
 -- name: delete_session_by_id
 DELETE FROM sessions WHERE id = %(id)s AND user_id = %(user_id)s RETURNING id

@@ -32,7 +32,7 @@ async def login(request: Request, body: Login, services: Parts) -> Response:
     agent = request.headers.get("user-agent", "")
     user, secret = await services.accounts.login(body.email, body.password, address=address_of(request), user_agent=agent)
     if before := request.cookies.get(COOKIE):
-        await services.accounts.logout(before)
+        await services.accounts.logout(before, address=address_of(request))
     return data(user, headers={"Set-Cookie": session_cookie(secret, secure=_secure(request, services))})
 
 
@@ -40,7 +40,7 @@ async def login(request: Request, body: Login, services: Parts) -> Response:
 async def logout(request: Request, services: Parts) -> Response:
     """End the session and remove its cookie; without a session nothing happens."""
     if secret := request.cookies.get(COOKIE):
-        await services.accounts.logout(secret)
+        await services.accounts.logout(secret, address=address_of(request))
     return data(SignedOut(signed_out=True), headers={"Set-Cookie": expired_cookie(secure=_secure(request, services))})
 
 

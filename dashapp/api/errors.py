@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from dashapp.contract.base import Model, validation_failed
 from dashapp.errors import DashappError, NotFound
+from dashapp.logs import request_id
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,6 @@ class Failure(Model):
     error: str = Field(description="One sentence.")
     code: str = Field(description="Machine-readable, such as `VALIDATION_ERROR`.")
     details: dict[str, str] | None = Field(default=None, description="Field path to message, such as `points.17.value`.")
-
-
-def request_id(scope: Scope) -> str:
-    return str(scope.get("dashapp.request_id", "-"))
 
 
 def failure(error: DashappError) -> dict[str, object]:
@@ -69,7 +66,7 @@ def _response(status: int, body: dict[str, object], headers: dict[str, str]) -> 
 async def _on_dashapp_error(request: Request, error: Exception) -> Response:
     error = cast(DashappError, error)
     if error.status >= 500:
-        log.warning("request %s: %s %s: %s", request_id(request.scope), request.method, request.url.path, error, exc_info=error)
+        log.warning("request %s: %s %s: %s", request_id.get(), request.method, request.url.path, error, exc_info=error)
     return respond(error)
 
 
@@ -100,7 +97,7 @@ def _methods(request: Request) -> set[str]:
 
 def internal_error(scope: Scope) -> Response:
     """The 500 for the exception that is being handled, which it logs."""
-    log.exception("request %s: %s %s failed", request_id(scope), scope.get("method"), scope.get("path"))
+    log.exception("request %s: %s %s failed", request_id.get(), scope.get("method"), scope.get("path"))
     return _response(500, {"error": INTERNAL, "code": "INTERNAL_ERROR"}, {})
 
 

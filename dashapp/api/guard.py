@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashapp.api.errors import internal_error
+from dashapp.logs import request_id
 
 
 class Guard:
@@ -23,6 +24,7 @@ class Guard:
             return
         # An app around this one may have chosen the id already.
         identifier = scope.setdefault("dashapp.request_id", secrets.token_hex(8))
+        request_id.set(identifier)
         started = False
 
         async def send_with_headers(message: Message) -> None:

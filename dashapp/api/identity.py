@@ -47,8 +47,7 @@ async def identify(request: Request) -> Actor:
     if known is None:
         known = request.scope["dashapp.actor"] = await _identify(request)
         services_of(request).limits.take(known.token_id or known.user.id)
-        request_id = str(request.scope.get("dashapp.request_id", ""))
-        acting(Who(known.user.id, known.user.email, known.token, address_of(request), request_id))
+        acting(Who(known.user.id, known.user.email, known.token, address_of(request)))
     return known
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from dashapp.database.pool import Connection
+from dashapp.logs import request_id
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,6 @@ class Who:
     token: str | None = None
     #: The network address that the request came from.
     address: str = ""
-    request_id: str = ""
 
 
 PROGRAM = Who(None, "dashapp")
@@ -53,7 +53,7 @@ async def record(connection: Connection, action: str, target_id: object = "", ta
         "INSERT INTO audit_log (actor_id, actor, token, address, request_id, action, target_id, target, details)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            who.actor_id, who.actor, who.token, storable(who.address, 64), who.request_id,
+            who.actor_id, who.actor, who.token, storable(who.address, 64), request_id.get(),
             action, str(target_id), storable(target, 300), Jsonb(details),
         ),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from dashapp.contract.metrics import MetricInfo, MetricUpdate
 from dashapp.database import sql
+from dashapp.database.audit import record
 from dashapp.database.pool import Database, Row
 from dashapp.errors import NotFound
 
@@ -66,8 +67,9 @@ class Catalog:
             values[f"set_{field}"] = field in change.model_fields_set
         async with self.database.connection() as connection:
             row = await (await connection.execute(_SQL["update"], values)).fetchone()
-        if row is None:
-            raise _unknown(name)
+            if row is None:
+                raise _unknown(name)
+            await record(connection, "metric.change", name, name, changed=sorted(change.model_fields_set))
         return _info(row)
 
     async def describe(self, infos: list[MetricInfo]) -> None:

@@ -55,7 +55,7 @@ def create_router(services: Services) -> APIRouter:
             return form(request, email=email, problem=problem, following=following, status=error.status)
         # A sign-in starts a session of its own, and the one that the browser had before is over.
         if before := request.cookies.get(COOKIE):
-            await services.accounts.logout(before)
+            await services.accounts.logout(before, address=address_of(request))
         return _entered(request, services, following, secret)
 
     @router.get("/signin")
@@ -84,7 +84,7 @@ def create_router(services: Services) -> APIRouter:
     async def logout(request: Request) -> Response:
         _refuse_foreign(request, services)
         if secret := request.cookies.get(COOKIE):
-            await services.accounts.logout(secret)
+            await services.accounts.logout(secret, address=address_of(request))
         response = RedirectResponse("/login", 303)
         response.headers["Set-Cookie"] = expired_cookie(secure=is_secure(request.url.scheme, services.settings.base_url))
         return response
@@ -128,7 +128,7 @@ def _add_provider(router: APIRouter, services: Services, provider: Provider, for
             response = form(request, problem=str(error), status=error.status)
         else:
             if before := request.cookies.get(COOKIE):
-                await services.accounts.logout(before)
+                await services.accounts.logout(before, address=address_of(request))
             response = _entered(request, services, following, secret)
         # A ticket is for one way there and back.
         response.delete_cookie(_TICKET, path="/oidc", secure=secure(request), httponly=True, samesite="lax")
