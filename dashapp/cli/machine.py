@@ -21,12 +21,12 @@ from dashapp import __version__
 from dashapp.agent.catalog import CATALOG
 from dashapp.alerts.ready import load_ready
 from dashapp.cli.ending import run, terminable
+from dashapp.cli.listener import bind
 from dashapp.client import local as local_tools
 from dashapp.dashboards.files import load_examples
 from dashapp.database import migrate
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.errors import StartupError
-from dashapp.server import bind, serve
 from dashapp.services import Services
 from dashapp.settings import Settings, local_url
 
@@ -100,6 +100,9 @@ class Machine:
                 typer.echo("dashapp has stopped; its data stays where it is.")
 
     async def _serve(self, database: _Database, listener: socket.socket) -> None:
+        # Its libraries take a second or two: whatever refuses to start says so before.
+        from dashapp.server import serve
+
         keeping = asyncio.create_task(database.keep())
         try:
             port = listener.getsockname()[1]

@@ -11,9 +11,8 @@ from dashapp.errors import StartupError
 
 def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> None:
     """Only the server, against DASHAPP_DATABASE_URL. The schema must be the newest: `dashapp migrate` makes it so."""
+    from dashapp.cli.listener import bind
     from dashapp.database import migrate as schema
-    from dashapp.server import bind
-    from dashapp.server import serve as run_server
     from dashapp.settings import load
 
     settings = load(data_dir=data_dir, host=host, port=port)
@@ -23,6 +22,8 @@ def serve(data_dir: DataDir = None, host: Host = None, port: Port = None) -> Non
     if problem := schema.check(settings.database_url):
         raise StartupError(problem)
     settings.key()
+    # The server's libraries take a second or two, which a refusal needn't wait for.
+    from dashapp.server import serve as run_server
 
     async def started() -> None:
         address, bound = listener.getsockname()[:2]

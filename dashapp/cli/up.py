@@ -17,7 +17,9 @@ def up(
     open_browser: Annotated[bool, typer.Option("--open", help="Open the sign-in link in a browser.")] = False,
 ) -> None:
     """Start everything on this machine: database, schema, admin, examples, host agent, server. Ctrl-C stops it all."""
-    from dashapp.cli.machine import Machine
     from dashapp.settings import load
 
-    Machine(load(data_dir=data_dir, host=host, port=port), agent=not no_agent, open_browser=open_browser).run()
+    settings = load(data_dir=data_dir, host=host, port=port)
+    from dashapp.cli.machine import Machine  # takes a while, which a refusal needn't wait for
+
+    Machine(settings, agent=not no_agent, open_browser=open_browser).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ class Receiver:
         self.released = threading.Event()
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
+        self._connections: list[socket.socket] = []
 
     @property
     def url(self) -> str:
@@ -71,6 +73,11 @@ class Receiver:
             daemon_threads = True
             allow_reuse_address = True
 
+            def get_request(self) -> tuple[socket.socket, Any]:
+                connection, address = super().get_request()
+                receiver._connections.append(connection)
+                return connection, address
+
         self._server = Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -80,6 +87,11 @@ class Receiver:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+            # Else a connection that is kept goes on being served.
+            for connection in self._connections:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._connections.clear()
 
     def answer(self, points: list[Point], authorization: str | None) -> tuple[int, Any, dict[str, str]]:
         with self.changed:

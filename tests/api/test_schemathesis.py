@@ -16,7 +16,7 @@ from dashapp.contract.accounts import TokenRequest
 from dashapp.database.pool import Database
 from tests.running import Dashapp
 
-SECONDS = 25
+SECONDS = 18
 #: What a schema can't say: `x + w ≤ 12`, `start` before `end`, a batch whose queries fail one by one, dates as numbers; and
 #: PUT of /alerts/silences meets /alerts/{rule_id}, and answers that there is no such rule.
 EXCLUDED = ("positive_data_acceptance", "negative_data_rejection", "unsupported_method")

@@ -34,7 +34,8 @@ def _seconds(server: Dashapp, token: str) -> list[int]:
     now = now_ms()
     item = {"id": "a", "query": "process.count", "aggregation": "count", "step": "1s"}
     body = {"queries": [{**item, "start": _iso(now - 600_000), "end": _iso(now + 60_000)}]}
-    answer = httpx.post(f"{server.url}/api/v1/query/batch", json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    headers = {"Authorization": f"Bearer {token}", "Cache-Control": "no-cache"}
+    answer = httpx.post(f"{server.url}/api/v1/query/batch", json=body, headers=headers, timeout=30)
     data = answer.json()["data"]["a"]
     assert all(value == 1 for series in data["series"] for value in series["values"]), data
     return [int(time) for time in data["times"]]

@@ -155,8 +155,8 @@ class _Viewer:
         self.api = httpx.AsyncClient(base_url=site.url, headers={"Origin": site.url}, timeout=60)
         self._fields = fields
 
-    async def close_code_after(self, lose: Callable[[_Viewer], Awaitable[object]] | None) -> int | None:
-        """What the socket is closed with within 10 s of losing something."""
+    async def close_code_after(self, lose: Callable[[_Viewer], Awaitable[object]], *, within: float = 10) -> int | None:
+        """What the socket is closed with when `lose` is done, or None after so many seconds."""
         async with self.api:
             assert (await self.api.post("/api/v1/auth/login", json=self._fields)).is_success
             token = re.search(r'"token":"([^"]+)"', (await self.api.get(f"/d/{self.board}")).text)
@@ -166,10 +166,9 @@ class _Viewer:
             subprotocols = [Subprotocol("bokeh"), Subprotocol(token[1])]
             async with connect(url, subprotocols=subprotocols, additional_headers=headers) as socket:
                 assert await socket.recv()
-                if lose:
-                    await lose(self)
+                await lose(self)
                 try:
-                    return await asyncio.wait_for(_closed(socket), 10)
+                    return await asyncio.wait_for(_closed(socket), within)
                 except TimeoutError:
                     return None
 
@@ -185,8 +184,7 @@ async def _admin(viewer: _Viewer, method: str, path: str, body: dict[str, object
 
 class TestLosingPermission:
     async def test_closes_open_websockets(self, site: Site) -> None:
-        losses: dict[str, Callable[[_Viewer], Awaitable[object]] | None] = {
-            "nothing": None,
+        losses: dict[str, Callable[[_Viewer], Awaitable[object]]] = {
             "signed-out": lambda one: one.api.post("/api/v1/auth/logout"),
             "everywhere": lambda one: one.api.delete("/api/v1/auth/sessions"),
             "revoked": lambda one: one.end_this_session(),
@@ -197,8 +195,12 @@ class TestLosingPermission:
             "no-dashboard": lambda one: _admin(one, "DELETE", f"/dashboards/{one.board}"),
         }
         viewers = {name: _Viewer(site, name) for name in losses}
+        all_closed = asyncio.Event()
+        unharmed = asyncio.create_task(_Viewer(site, "nothing").close_code_after(lambda _: all_closed.wait(), within=0.5))
         codes = await asyncio.gather(*(viewers[name].close_code_after(loss) for name, loss in losses.items()))
-        assert dict(zip(losses, codes, strict=True)) == {name: REFUSED if loss else None for name, loss in losses.items()}
+        all_closed.set()
+        assert dict(zip(losses, codes, strict=True)) == dict.fromkeys(losses, REFUSED)
+        assert await unharmed is None
 
     async def test_of_an_admins_role_closes_what_only_admins_see(self, site: Site) -> None:
         viewer = _Viewer(site, "demoted")

@@ -49,10 +49,8 @@ def test_what_prometheus_scrapes_arrives(database_url: str, tokens: dict[Scope, 
         configuration = tmp_path / "prometheus.yml"
         configuration.write_text(CONFIGURATION.format(host=host, token=tokens["ingest"]))
         log = tmp_path / "log"
-        with (
-            httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {tokens['read']}"}) as client,
-            log.open("wb") as out,
-        ):
+        headers = {"Authorization": f"Bearer {tokens['read']}", "Cache-Control": "no-cache"}
+        with httpx.Client(base_url=server.url, headers=headers) as client, log.open("wb") as out:
             process = subprocess.Popen(
                 [program, f"--config.file={configuration}", f"--storage.tsdb.path={tmp_path / 'tsdb'}",
                  "--web.listen-address=127.0.0.1:0"],
@@ -62,10 +60,10 @@ def test_what_prometheus_scrapes_arrives(database_url: str, tokens: dict[Scope, 
                 until(
                     lambda: _values(client, "dashapp_samples_written_total", tags={"job": "dashapp", "instance": host}), "samples"
                 )
-                assert 1.0 in _values(client, "up")
+                until(lambda: 1.0 in _values(client, "up"), "a scrape that succeeded")
                 # What sorts of metrics these are arrives apart from their samples.
                 until(lambda: _type(client, "dashapp_samples_written_total") == "counter", "the metric's type")
-                assert _type(client, "process_resident_memory_bytes") == "gauge"
+                until(lambda: _type(client, "process_resident_memory_bytes") == "gauge", "the type of another")
                 assert "dashapp_samples_left_out_total{" not in client.get("/metrics").text
             finally:
                 process.terminate()
