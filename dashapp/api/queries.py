@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import orjson
@@ -27,6 +27,7 @@ router = APIRouter(prefix="/query", tags=["Queries"], route_class=SignedInRoute,
 _VALUES_A_TURN = 100_000
 _POINTS_A_TURN = 10_000
 
+Asked = TypeVar("Asked", bound=MetricQuery)
 Accept = Annotated[str, Header(max_length=500, description=f"`{arrow.MEDIA_TYPE}` answers Arrow.", include_in_schema=False)]
 CacheControl = Annotated[str, Header(max_length=500, description="`no-cache` asks past the cache.")]
 
@@ -58,6 +59,7 @@ class SingleAnswer(Model):
 class BatchSeries(Model):
     tags: dict[str, str]
     values: list[float | None]
+    counts: list[float] | None = Field(default=None, description="Samples a bucket, where the query asked for `counts`.")
 
 
 class BatchFrame(Model):
@@ -98,15 +100,15 @@ async def query_batch(
     if arrow.wanted(accept):
         return await _arrow(await services.cached.frame(_only(body.queries), past=_past(cache_control)))
     answers: dict[str, Any] = dict.fromkeys(_ids(body.queries))
-    queries: dict[str, MetricQuery] = {}
+    queries: dict[str, BatchItem] = {}
     for key, item in zip(answers, body.queries, strict=True):
         try:
             queries[key] = _metric_query(BatchItem, item)
         except ValidationFailed as error:
             answers[key] = failure(error)
     frames = await services.cached.frames(list(queries.values()), past=_past(cache_control))
-    for key, frame in zip(queries, frames, strict=True):
-        answers[key] = failure(frame) if isinstance(frame, DashappError) else await _columns(frame)
+    for (key, asked), frame in zip(queries.items(), frames, strict=True):
+        answers[key] = failure(frame) if isinstance(frame, DashappError) else await _columns(frame, asked.counts)
     return data(answers)
 
 
@@ -135,7 +137,7 @@ def _past(cache_control: str) -> bool:
     return not wanted.isdisjoint({"no-cache", "no-store", "max-age=0"})
 
 
-def _metric_query(model: type[MetricQuery], values: dict[str, Any]) -> MetricQuery:
+def _metric_query(model: type[Asked], values: dict[str, Any]) -> Asked:
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -196,12 +198,13 @@ async def _points(frame: Frame) -> orjson.Fragment:
     return orjson.Fragment(b"[" + b",".join(parts) + b"]")
 
 
-async def _columns(frame: Frame) -> dict[str, Any]:
-    """A frame as JSON columns. Between large ones the loop gets to breathe."""
+async def _columns(frame: Frame, counts: bool) -> dict[str, Any]:
+    """A frame as JSON columns, if wanted with the samples a bucket. Between large ones the loop gets to breathe."""
     series: list[orjson.Fragment] = []
     written = 0
     for line in frame.series:
-        series.append(orjson.Fragment(dumps({"tags": line.tags, "values": np.ascontiguousarray(line.values)})))
+        columns = {"values": line.values} | ({"counts": line.counts} if counts else {})
+        series.append(orjson.Fragment(dumps({"tags": line.tags, **{key: np.ascontiguousarray(one) for key, one in columns.items()}})))
         written += line.values.size
         if written >= _VALUES_A_TURN:
             written = 0

@@ -9,20 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 from uuid import UUID
 
 import orjson
 
-from dashapp.client import tables
+from dashapp.client import plots, tables
 from dashapp.client.points import Batch, Columns
 from dashapp.client.transport import Transport, failure
 from dashapp.client.where import find
 from dashapp.contract.accounts import User
 from dashapp.contract.dashboards import Dashboard, DashboardSummary
-from dashapp.contract.metrics import MetricInfo
+from dashapp.contract.documents import document_of, dump
+from dashapp.contract.frames import Frame
+from dashapp.contract.metrics import MetricInfo, MetricQuery, MetricType
 from dashapp.contract.timerange import TimeRange, from_ms, to_ms
-from dashapp.errors import DashappError, ValidationFailed
+from dashapp.errors import Conflict, DashappError, ValidationFailed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,7 @@ _POINT = re.compile(r"^(?:body\.)?points\.(\d+)(?:\.(.*))?$")
 _AT_ONCE = 4
 
 
-def _shown(last: str | None, start: Moment | None, end: Moment | None) -> TimeRange:
+def shown_range(last: str | None, start: Moment | None, end: Moment | None) -> TimeRange:
     """
     Raises:
         ValidationFailed: it is said twice, or by half.
@@ -54,7 +56,7 @@ def _shown(last: str | None, start: Moment | None, end: Moment | None) -> TimeRa
 
 
 def _range(last: str | None, start: Moment | None, end: Moment | None) -> dict[str, str]:
-    wanted = _shown(last, start, end)
+    wanted = shown_range(last, start, end)
     # The last moment is included: `end` is exclusive on the wire.
     start_ms, end_ms = wanted.resolve(int(time.time() * 1000) + 1)
     return {"start": from_ms(start_ms).isoformat(), "end": from_ms(end_ms).isoformat()}
@@ -146,6 +148,13 @@ class AsyncClient:
         found = await self._transport.data("GET", "/metrics", params={"q": part, "limit": limit})
         return [MetricInfo.model_validate(metric) for metric in found]
 
+    async def describe(
+        self, name: str, *, type: MetricType | None = None, unit: str | None = None, description: str | None = None
+    ) -> MetricInfo:
+        """Say what a metric is; what is left out stays. Plots and new panels show it."""
+        said = {key: value for key, value in {"type": type, "unit": unit, "description": description}.items() if value is not None}
+        return MetricInfo.model_validate(await self._transport.data("PUT", f"/metrics/{name}", json=said))
+
     async def tags(self, name: str) -> dict[str, list[str]]:
         """The values of each of a metric's tags."""
         found: dict[str, list[str]] = await self._transport.data("GET", f"/metrics/{name}/tags")
@@ -198,6 +207,34 @@ class AsyncClient:
         if "error" in frame:
             raise failure(frame)
         return await asyncio.to_thread(tables.from_json, frame, query, keys)
+
+    async def plot(self, query: str, **asked: Unpack[plots.Asked]) -> Any:
+        """A metric's samples as a HoloViews plot: an `NdOverlay` of one `Curve` a series, with unit and UTC times.
+
+        Takes the arguments of `query`. Where no HoloViews backend is loaded yet, loads Bokeh's.
+        """
+        table = await self.query(query, **asked)
+        return plots.overlay(table, await self.unit(query, asked))
+
+    async def unit(self, query: str, asked: plots.Asked) -> str:
+        """The unit of what is asked of a metric; empty where none is known."""
+        known = next((metric.unit for metric in await self.metrics(query) if metric.name == query), None)
+        return plots.unit_of(known, asked)
+
+    async def frames(self, queries: Sequence[MetricQuery]) -> list[Frame | DashappError]:
+        """What panels are given: for each query its `Frame`, with the samples a bucket, or what is wrong with it.
+
+        Always past the server's cache. Up to 100 queries are one request.
+        """
+        answers: list[Frame | DashappError] = []
+        for start in range(0, len(queries), 100):
+            items = [{"id": str(at), "counts": True, **query.wire()} for at, query in enumerate(queries[start : start + 100])]
+            headers = {"Cache-Control": "no-cache"}
+            body = await self._transport.data("POST", "/query/batch", json={"queries": items}, headers=headers)
+            for item in items:
+                answer = body[item["id"]]
+                answers.append(failure(answer) if "error" in answer else tables.frame(answer))
+        return answers
 
     async def push(
         self, table: pd.DataFrame | pd.Series[Any], *, name: str | None = None, tags: Mapping[str, str] | None = None
@@ -297,11 +334,25 @@ class AsyncClient:
         answer = await self._transport.data("POST", "/dashboards/import", content=text.encode(), params=params, headers=headers)
         return Dashboard.model_validate(answer)
 
+    async def save_dashboard(self, dashboard: Dashboard) -> Dashboard:
+        """Store a dashboard that was changed; answers it as it is stored now.
+
+        Raises:
+            Conflict: somebody changed it since it was read; nothing is stored then.
+        """
+        try:
+            return await self.put_dashboard(dump(document_of(dashboard)), version=dashboard.version)
+        except Conflict as error:
+            raise Conflict(
+                f"{dashboard.name!r} was changed by somebody else since version {dashboard.version}, so nothing was saved; "
+                f"read it anew and change it again. ({error})"
+            ) from None
+
     async def snapshot(
         self, which: str | UUID, *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
     ) -> bytes:
         """A dashboard as one HTML file that opens from disk: by id or by name, over the last 24 hours unless said otherwise."""
-        shown = _shown("24h" if last is None and start is None and end is None else last, start, end)
+        shown = shown_range("24h" if last is None and start is None and end is None else last, start, end)
         answer = await self._transport.send(
             "GET", f"/dashboards/{await self._id(which)}/snapshot", params={"from": shown.start, "to": shown.end}
         )

@@ -10,14 +10,15 @@ import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from uuid import UUID
 
+from dashapp.client import plots
 from dashapp.client.asynchronous import AsyncClient, Moment
 from dashapp.client.where import find
 from dashapp.contract.accounts import User
 from dashapp.contract.dashboards import Dashboard, DashboardSummary
-from dashapp.contract.metrics import MetricInfo
+from dashapp.contract.metrics import MetricInfo, MetricType
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,13 @@ class Client:
         found: list[MetricInfo] = self._run(self._client.metrics(part, limit=limit))
         return found
 
+    def describe(
+        self, name: str, *, type: MetricType | None = None, unit: str | None = None, description: str | None = None
+    ) -> MetricInfo:
+        """Say what a metric is; what is left out stays. Plots and new panels show it."""
+        info: MetricInfo = self._run(self._client.describe(name, type=type, unit=unit, description=description))
+        return info
+
     def tags(self, name: str) -> dict[str, list[str]]:
         """The values of each of a metric's tags."""
         found: dict[str, list[str]] = self._run(self._client.tags(name))
@@ -120,6 +128,12 @@ class Client:
         return table
 
     query.__doc__ = AsyncClient.query.__doc__
+
+    def plot(self, query: str, **asked: Unpack[plots.Asked]) -> Any:
+        # Drawn here and not in the client's thread: HoloViews belongs to the notebook's.
+        return plots.overlay(self.query(query, **asked), self._run(self._client.unit(query, asked)))
+
+    plot.__doc__ = AsyncClient.plot.__doc__
 
     def push(self, table: pd.DataFrame | pd.Series[Any], *, name: str | None = None, tags: Mapping[str, str] | None = None) -> int:
         stored: int = self._run(self._client.push(table, name=name, tags=tags))

@@ -11,6 +11,8 @@ import numpy as np
 import orjson
 
 from dashapp.client.points import Columns
+from dashapp.contract.durations import parse_ms
+from dashapp.contract.frames import Frame, FrameMeta, Series
 from dashapp.errors import DashappError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 ARROW = "application/vnd.apache.arrow.stream"
 
 
-def needed(package: str, purpose: str) -> ModuleType:
+def needed(package: str, purpose: str, extra: str = "client") -> ModuleType:
     """The package, or what to do about its absence in a sentence."""
     try:
         return importlib.import_module(package)
     except ImportError:
-        raise DashappError(f"{purpose} needs {package}; install it with `pip install 'dashapp[client]'`.") from None
+        raise DashappError(f"{purpose} needs {package}; install it with `pip install 'dashapp[{extra}]'`.") from None
 
 
 def has_arrow() -> bool:
@@ -42,6 +44,19 @@ def from_json(answer: Mapping[str, Any], query: str, by: Sequence[str]) -> pd.Da
     """The table of one answer of ``POST /query/batch``."""
     columns = [(series["tags"], np.array(series["values"], np.float64)) for series in answer["series"]]
     return _table(np.array(answer["times"], "datetime64[ms]"), columns, answer["meta"], query, by)
+
+
+def frame(answer: Mapping[str, Any]) -> Frame:
+    """The same as a `Frame`; it takes an answer with counts."""
+    meta = answer["meta"]
+    about = FrameMeta(
+        meta["table"], meta["resolution"], parse_ms(meta["step"]), meta["coveredStart"], meta["coveredEnd"], meta["partial"],
+        meta["cached"],
+    )  # fmt: skip
+    series = [
+        Series(one["tags"], np.array(one["values"], np.float64), np.array(one["counts"], np.float64)) for one in answer["series"]
+    ]
+    return Frame(np.array(answer["times"], np.int64), series, about)
 
 
 def from_arrow(body: bytes, query: str, by: Sequence[str]) -> pd.DataFrame:

@@ -190,6 +190,7 @@ class SingleQuery(Model):
 
 class BatchItem(MetricQuery):
     id: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    counts: bool = Field(default=False, description="Whether the answer also says how many samples each bucket has.")
 
 
 class QueryBatch(Model):

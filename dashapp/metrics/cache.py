@@ -30,7 +30,7 @@ _CUT_MS = 10 * SECOND
 #: Ranges that are shorter aren't cut: 10 s more or less would be another range.
 _SHORTEST_CUT_MS = MINUTE
 #: What isn't part of the question, or is part of it in another form.
-_APART = {"id", "start", "end", "step", "max_points"}
+_APART = {"id", "counts", "start", "end", "step", "max_points"}
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dashapp.contract.frames import Frame, Series, Times, Values
+from dashapp.contract.gaps import GAP, bridged
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import Calculation, NullHandling
     from dashapp.contract.metrics import Aggregation, Selection
 
 _FIELD = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_.:]*)\}")
-#: A gap longer than this many usual distances between samples is shown as a gap.
-_GAP = 3.0
 
 
 @dataclass(frozen=True)
@@ -91,29 +90,8 @@ def newest_ms(lines: Sequence[Line]) -> int | None:
 
 
 def drawn(line: Line, missing: NullHandling = "gap") -> Values:
-    """The line's values with short gaps bridged by the straight line that would be drawn across them.
-
-    Buckets finer than the samples' distance are mostly empty, and so are the rows that another series alone fills.
-    A gap longer than three times this line's usual distance stays NaN, as nobody measured there; or it is bridged too
-    (`connect`), or filled with zeros (`zero`).
-    """
-    held = np.flatnonzero(~np.isnan(line.values))
-    if held.size < 2 or held.size == line.values.size:
-        return line.values
-    at = line.times[held]
-    distances = np.diff(at)
-    usual = max(float(np.median(distances)), float(line.step_ms))
-    bridged = np.interp(line.times, at, line.values[held], left=np.nan, right=np.nan)
-    before = np.searchsorted(at, line.times, side="right") - 1
-    inside = (before >= 0) & (before < at.size - 1)
-    gap = np.zeros(line.times.size, bool)
-    gap[inside] = distances[before[inside]] > _GAP * usual
-    own = np.zeros(line.times.size, bool)
-    own[held] = True
-    if missing != "connect":
-        bridged[gap & ~own] = np.nan if missing == "gap" else 0.0
-    bridged[held] = line.values[held]
-    return bridged
+    """The line's values as they are drawn; see `bridged`."""
+    return bridged(line.times, line.values, line.step_ms, missing)
 
 
 def with_breaks(times: Times, lines: Sequence[Line], *, both_ends: bool = False) -> Times:
@@ -125,7 +103,7 @@ def with_breaks(times: Times, lines: Sequence[Line], *, both_ends: bool = False)
         return times
     distances = np.diff(times)
     usual = max(float(np.median(distances)), *(float(line.step_ms) for line in lines))
-    wide = np.flatnonzero(distances > _GAP * usual)
+    wide = np.flatnonzero(distances > GAP * usual)
     if not wide.size:
         return times
     inside = [times[wide] + int(usual), *([times[wide + 1] - int(usual)] if both_ends else [])]

@@ -192,3 +192,28 @@ def test_nothing_runs_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert local.read(tmp_path)
     (tmp_path / local.FILE).write_text('{"url": "http://127.0.0.1:1", "token": "x", "pid": 4194305}')
     assert local.read(tmp_path) is None, "that process is gone"
+
+
+def test_a_plot_has_names_units_and_utc(client: Client) -> None:
+    index = _moments(30)
+    index = index.delete(range(12, 20))  # nobody measured for a while
+    frame = pd.DataFrame({"a": np.arange(22.0), "b": np.arange(22.0) * 2}, index=index)
+    frame.columns.name = "host"
+    client.push(frame, name="plotted.bytes")
+    asked = {"last": "1h", "by": "host", "step": "5s"}
+    plot = client.plot("plotted.bytes", **asked)
+    assert [str(dimension) for dimension in plot.kdims] == ["host"]
+    assert list(plot.keys()) == ["a", "b"]
+    curve = plot["a"]
+    assert (curve.kdims[0].pprint_label, curve.vdims[0].pprint_label) == ("time (UTC)", "plotted.bytes")
+    times, values = curve.dimension_values("time"), curve.dimension_values("plotted.bytes")
+    assert times[0] == index[0].tz_localize(None).to_datetime64(), "UTC, as Bokeh takes it"
+    assert dict(zip(times, values, strict=True))[times[-1]] == 21.0
+    assert client.plot("plotted.bytes", last="1h").last.vdims[0].unit is None
+    assert client.describe("plotted.bytes", unit="bytes").unit == "bytes"
+    assert client.plot("plotted.bytes", **asked).last.vdims[0].pprint_label == "plotted.bytes (bytes)"
+    assert client.plot("plotted.bytes", function="rate", **asked).last.vdims[0].unit == "bytes/s"
+    nothing = client.plot("plotted.nothing", by=["host", "core"])
+    assert [len(curve) for curve in nothing] == [0]
+    with pytest.raises(ValidationFailed, match="either `last` or"):
+        client.plot("plotted.bytes", last="1h", start="now-1h")
