@@ -204,7 +204,9 @@ async def _columns(frame: Frame, counts: bool) -> dict[str, Any]:
     written = 0
     for line in frame.series:
         columns = {"values": line.values} | ({"counts": line.counts} if counts else {})
-        series.append(orjson.Fragment(dumps({"tags": line.tags, **{key: np.ascontiguousarray(one) for key, one in columns.items()}})))
+        series.append(
+            orjson.Fragment(dumps({"tags": line.tags, **{key: np.ascontiguousarray(one) for key, one in columns.items()}}))
+        )
         written += line.values.size
         if written >= _VALUES_A_TURN:
             written = 0

@@ -368,7 +368,7 @@ class Board:
     async def _mark(self) -> None:
         """Show on plots over time when alerts of the same fired; one statement for the whole board."""
         plots = [panel for panel in self.panels.values() if isinstance(panel, TimePlot)]
-        metrics = {selection.query for panel in plots for selection, _ in panel.queries}
+        metrics = {selection.query for panel in plots for selection, _ in panel.selections}
         if self._periods is None or not metrics:
             return
         self._marked_ms = now_ms()
@@ -385,7 +385,7 @@ class Board:
         for panel in self.panels.values():
             if _unexplained(panel):
                 try:
-                    newest = [at for selection, _ in panel.queries if (at := await self.reader.newest(selection)) is not None]
+                    newest = [at for selection, _ in panel.selections if (at := await self.reader.newest(selection)) is not None]
                 except DashappError:
                     continue
                 with self.drawing.change():

@@ -26,7 +26,7 @@ def picture(rule: RuleDefinition, answer: Backtest, theme: Theme) -> bytes:
     parts = Parts(theme)
     critical = rule.severity == "critical"
     panel = LinePanel(
-        [(rule.selection, None)], parts, PANEL, title="What it would have done", show_legend=False,
+        parts, PANEL, selections=[(rule.selection, None)], title="What it would have done", show_legend=False,
         warning=None if critical else rule.threshold, critical=rule.threshold if critical else None,
     )  # fmt: skip
     start, end = to_ms(answer.start), to_ms(answer.end)

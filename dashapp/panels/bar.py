@@ -66,7 +66,7 @@ class BarPanel(Panel):
     def _draw_each(self, bars: list[tuple[str, float]]) -> None:
         self._levels = [self.level(value) for _, value in bars]
         low, high = self._ends(max(value for _, value in bars))
-        self._label([(_short(name), written(value, self.unit, self.decimals)) for name, value in bars])
+        self._label([(_short(name), written(value, self.shown_unit, self.decimals)) for name, value in bars])
         self._show([0.0] * len(bars), [_share(value, low, high) for _, value in bars], list(range(len(bars))))
 
     def _draw_one(self, values: list[float]) -> None:
@@ -74,7 +74,7 @@ class BarPanel(Panel):
         tops = np.cumsum(values)
         low, high = self._ends(float(tops[-1]))
         self._levels = []
-        self._label([("", written(float(tops[-1]), self.unit, self.decimals))])
+        self._label([("", written(float(tops[-1]), self.shown_unit, self.decimals))])
         ends = [_share(float(top), low, high) for top in tops]
         self._show([0.0, *ends[:-1]], ends, [0] * len(ends))
 
@@ -82,8 +82,8 @@ class BarPanel(Panel):
         low = 0.0 if self.min is None else float(self.min)
         if self.max is not None:
             return low, float(self.max)
-        whole = {"percent": 100.0, "ratio": 1.0}.get(self.unit)
-        return low, whole if whole is not None else axis_for(low, biggest, self.unit).high
+        whole = {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)
+        return low, whole if whole is not None else axis_for(low, biggest, self.shown_unit).high
 
     def _label(self, bars: list[tuple[str, str]]) -> None:
         ticks = [float(index) for index in range(len(bars))]

@@ -1,27 +1,31 @@
-"""The base of all panels: parameters in, frames in, a Bokeh plot and a `Card` out."""
+"""The base of all panels: parameters in, frames in, a Bokeh plot and a `Card` out.
+
+A panel's parameters are a stored panel's options under the same names, so that a definition makes a panel and a panel is a
+definition. Where a panel stands alone, as in a notebook, they may be changed at any time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import panel as pn
 import param
 from bokeh.models import ColumnDataSource, GlyphRenderer, Plot
 from bokeh.models.glyph import Glyph
+from pydantic import ValidationError
 
+from dashapp.contract.base import from_pydantic
+from dashapp.contract.dashboards import UNASKING, PanelDefinition, PanelOptions, PanelQuery, Unit
 from dashapp.contract.durations import humanize_ms
 from dashapp.contract.frames import Frame
+from dashapp.contract.metrics import Aggregation, Function, Selection
 from dashapp.panels.card import Card
 from dashapp.panels.lines import Line, lines_of, newest_ms, reduce
 from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import Parts
 from dashapp.panels.units import of_function, written
-
-if TYPE_CHECKING:
-    from dashapp.contract.dashboards import PanelDefinition
-    from dashapp.contract.metrics import Selection
 
 #: More lines than this can't be told apart, and each costs the browser time.
 MOST_LINES = 40
@@ -32,8 +36,11 @@ STALE_AFTER_MS = 300_000
 class Panel(pn.viewable.Viewer):
     """One panel: give it frames with `update`; it changes its plot and card by the smallest messages.
 
-    In a served document all panels share one `Parts`; alone, as in a notebook, a panel makes its own.
+    On a board all panels share one `Parts`; alone, as in a notebook, a panel makes its own.
     """
+
+    #: What shows a panel that stands alone, asking a server for its frames: `dashapp.notebook` sets it.
+    stage: ClassVar[Callable[[Panel], Any] | None] = None
 
     kind: ClassVar[str]
     #: What the gallery calls it, and one sentence about it.
@@ -52,7 +59,23 @@ class Panel(pn.viewable.Viewer):
     size: ClassVar[tuple[int, int]] = (6, 4)
 
     title = param.String(default="", doc="Stands in the panel's header.")
-    unit = param.String(default="", doc="Unit of the values; see `dashapp.contract.dashboards.Unit`.")
+    query = param.String(default="", doc="The metric's name.")
+    group_by = param.List(default=[], item_type=str, doc="One series for each combination of these tags.")
+    tags = param.Dict(default={}, doc="Only series with all of these; a list of values means any of them.")
+    aggregation = param.Selector(
+        default=None, objects=[None, *get_args(Aggregation)], doc="How a bucket's samples become one value; as needed when None."
+    )
+    function = param.Selector(default=None, objects=[None, *get_args(Function)], doc="What is made of each series first.")
+    alias = param.String(default=None, allow_None=True, doc="Names a series, e.g. `{host} {device}`.")
+    step = param.Parameter(default=None, doc="Bucket width such as `1m`; follows the range when None.")
+    queries = param.List(default=[], doc="Further queries in the same plot: `PanelQuery` or mappings.", precedence=-1)
+
+    last = param.String(default=None, allow_None=True, doc="Alone: the range that ends now, such as `6h`.", precedence=-1)
+    start = param.Parameter(default=None, doc="Alone: the range otherwise; a datetime, ISO 8601 or `now-6h`.", precedence=-1)
+    end = param.Parameter(default=None, doc="Alone: the range's end; now when None.", precedence=-1)
+    refresh = param.String(default="10s", doc="Alone: how often it asks anew; `off` stops it.", precedence=-1)
+
+    unit = param.Selector(default="", objects=list(get_args(Unit)), doc="Unit of the values.")
     color = param.String(default=None, allow_None=True, doc="Colour of the first series; the palette's when None.")
     show_legend = param.Boolean(default=True, doc="Whether a table under the plot names the series.")
     warning = param.Number(default=None, allow_None=True, doc="From this value on the panel shows a warning.")
@@ -72,18 +95,25 @@ class Panel(pn.viewable.Viewer):
     limit = param.Integer(default=None, allow_None=True, bounds=(1, 100), doc="Only the largest so many series.")
 
     def __init__(
-        self,
-        queries: Sequence[tuple[Selection, str | None]],
-        parts: Parts | None = None,
-        panel_id: str = "",
-        card: Card | None = None,
-        **params: Any,
-    ) -> None:
+        self, parts: Parts | None = None, panel_id: str = "", card: Card | None = None, *,
+        by: str | Sequence[str] | None = None, selections: list[tuple[Selection, str | None]] | None = None, **params: Any,
+    ) -> None:  # fmt: skip
+        """
+        Args:
+            card: of the panel whose place this one takes.
+            by: `group_by`, for short.
+            selections: what it asks for, where that is known already.
+            params: the parameters.
+
+        Raises:
+            ValidationFailed: a parameter has a value that a panel can't have.
+        """
+        if by is not None:
+            params["group_by"] = [by] if isinstance(by, str) else list(by)
         super().__init__(**params)
-        #: The panel's queries in drawing order, each with its naming template.
-        self.queries = list(queries)
+        #: What it asks for, in drawing order, each with its naming template.
+        self.selections = self._asked() if selections is None else selections
         self.parts = parts or Parts()
-        #: Its own, or that of the panel whose place it takes.
         self.card = card or Card(panel_id=panel_id)
         #: None where the page draws the panel by the card alone.
         self.plot: Plot | None = self._build()
@@ -108,13 +138,37 @@ class Panel(pn.viewable.Viewer):
     ) -> Panel:
         options = definition.options
         # Options and parameters of one name are one thing.
-        params = {name: getattr(options, name) for name in type(options).model_fields if name in cls.param}
+        params = {name: getattr(options, name) for name in PanelOptions.model_fields if name in cls.param}
         params |= {"warning": options.thresholds.warning, "critical": options.thresholds.critical}
-        params["unit"] = of_function(options.unit, options.function)
-        return cls(definition.selections(), parts, panel_id, card, title=definition.title, **params)
+        params |= {"title": definition.title, "query": definition.query}
+        return cls(parts, panel_id, card, selections=definition.selections(), **params)
+
+    def definition(self) -> PanelDefinition:
+        """What is stored of a panel like this one.
+
+        Raises:
+            ValidationFailed: a parameter has a value that a panel can't have.
+        """
+        options = {name: getattr(self, name) for name in PanelOptions.model_fields if name in self.param}
+        options["queries"] = [PanelQuery.model_validate(query) for query in self.queries]
+        options["thresholds"] = {"warning": self.warning, "critical": self.critical}
+        values = {"title": self.title or self.query or self.label, "type": self.kind, "query": self.query, "options": options}
+        try:
+            return PanelDefinition.model_validate(values)
+        except ValidationError as error:
+            raise from_pydantic(error) from None
+
+    def _asked(self) -> list[tuple[Selection, str | None]]:
+        return self.definition().selections() if self.query or self.kind in UNASKING else []
+
+    @property
+    def shown_unit(self) -> Unit:
+        """The unit of what is drawn: a rate of bytes is bytes a second."""
+        return of_function(self.unit, self.function)
 
     def __panel__(self) -> Any:
-        return pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", min_height=200)
+        stage = type(self).stage
+        return stage(self) if stage is not None else pn.pane.Bokeh(self.plot, sizing_mode="stretch_both", min_height=200)
 
     # -- what a view calls -------------------------------------------------------------------------------------
 
@@ -124,7 +178,7 @@ class Panel(pn.viewable.Viewer):
         `live` says that the range ends now: then data that stopped coming is shown as stale.
         """
         self.frames = list(frames)
-        lines = [line for line in lines_of(frames, self.queries) if not np.isnan(line.values).all()]
+        lines = [line for line in lines_of(frames, self.selections) if not np.isnan(line.values).all()]
         notes = _notes(frames, start_ms)
         if len(lines) > (most := self.limit or self.most_lines):
             ranked = sorted(range(len(lines)), key=lambda index: reduce(lines[index], "avg") or 0.0, reverse=True)[:most]
@@ -189,7 +243,7 @@ class Panel(pn.viewable.Viewer):
             [
                 line.name,
                 series_color(index, self.color),
-                *(written(reduce(line, how), self.unit, self.decimals) for how in self.legend),
+                *(written(reduce(line, how), self.shown_unit, self.decimals) for how in self.legend),
             ]
             for index, line in enumerate(lines)
         ]
@@ -201,7 +255,9 @@ class Panel(pn.viewable.Viewer):
 
     def _nothing(self) -> str:
         return (
-            "no samples of " + " or ".join(dict.fromkeys(selection.described() for selection, _ in self.queries)) + " in this range"
+            "no samples of "
+            + " or ".join(dict.fromkeys(selection.described() for selection, _ in self.selections))
+            + " in this range"
         )
 
     @property

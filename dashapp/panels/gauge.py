@@ -58,11 +58,11 @@ class GaugePanel(Panel):
         low = 0.0 if self.min is None else float(self.min)
         if self.max is not None:
             return low, float(self.max)
-        if (whole := {"percent": 100.0, "ratio": 1.0}.get(self.unit)) is not None:
+        if (whole := {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)) is not None:
             return low, whole
         # Without an end of its own a gauge grows in round steps and never shrinks under a viewer.
         biggest = [value for value in (self._value, self.warning, self.critical) if value is not None]
-        self._high = max(self._high, axis_for(low, max(biggest, default=1.0), self.unit).high)
+        self._high = max(self._high, axis_for(low, max(biggest, default=1.0), self.shown_unit).high)
         return low, self._high
 
     def _angle(self, value: float) -> float:
@@ -72,7 +72,7 @@ class GaugePanel(Panel):
     def _draw(self, lines: list[Line]) -> None:
         self._value = reduce(lines[0], self.calculation)
         self._level = self.level(self._value)
-        number, suffix = parts_of(self._value, self.unit, self.decimals)
+        number, suffix = parts_of(self._value, self.shown_unit, self.decimals)
         self.card.headline = {"number": number, "suffix": suffix, "level": self._level}
         self.dress()
         data = {"from": [_START], "to": [self._angle(self._value)] if self._value is not None else [_START]}

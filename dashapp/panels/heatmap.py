@@ -48,7 +48,7 @@ class HeatmapPanel(TimePlot):
         times = np.concatenate([line.times for line in lines])
         held = ~np.isnan(values)
         values, times = values[held], times[held]
-        axis = axis_for(float(values.min()), float(values.max()), self.unit, minimum=self.min, maximum=self.max)
+        axis = axis_for(float(values.min()), float(values.max()), self.shown_unit, minimum=self.min, maximum=self.max)
         width = _column_ms(np.unique(times), max(line.step_ms for line in lines))
         start = int(times.min())
         columns = (int(times.max()) - start) // width + 1
@@ -64,7 +64,7 @@ class HeatmapPanel(TimePlot):
         if any(list(old[name]) != data[name] for name in ("x", "y", "dw", "dh")) or not np.array_equal(old["image"][0], cells):
             self.source.data = data
         self.mapper.high = max(1.5, float(cells.max()))
-        names = [f"{written(low, self.unit)} to {written(high, self.unit)}" for low, high in pairwise(edges)]
+        names = [f"{written(low, self.shown_unit)} to {written(high, self.shown_unit)}" for low, high in pairwise(edges)]
         if names != self.card.names:
             self.card.names = names
         self._scale_to(axis)

@@ -41,7 +41,7 @@ class StatPanel(Panel):
     def _draw(self, lines: list[Line]) -> None:
         line = lines[0]
         value = reduce(line, self.calculation)
-        number, suffix = parts_of(value, self.unit, self.decimals)
+        number, suffix = parts_of(value, self.shown_unit, self.decimals)
         self._level = self.level(value)
         self.card.headline = {"number": number, "suffix": suffix, "level": self._level}
         self.dress()

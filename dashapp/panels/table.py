@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-from typing import Any
-
-import panel as pn
-
 from dashapp.panels.base import Panel
 from dashapp.panels.lines import Line, reduce
 from dashapp.panels.units import axis_for, written
@@ -22,11 +17,6 @@ class TablePanel(Panel):
     def _build(self) -> None:
         return None
 
-    def __panel__(self) -> Any:
-        rows = [[name, *texts] for name, _, _, _, texts in self.card.table.get("rows", [])]
-        lines = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
-        return pn.pane.HTML(f"<table>{lines}</table>")
-
     def _draw(self, lines: list[Line]) -> None:
         rows = [(line.name, [reduce(line, how) for how in self.legend]) for line in lines]
         firsts = [figures[0] for _, figures in rows if figures and figures[0] is not None]
@@ -40,7 +30,7 @@ class TablePanel(Panel):
                     self.level(figures[0]) if figures else "plain",
                     _share(figures[0], low, high) if figures else 0.0,
                     figures,
-                    [written(figure, self.unit, self.decimals) for figure in figures],
+                    [written(figure, self.shown_unit, self.decimals) for figure in figures],
                 ]
                 for name, figures in rows
             ],
@@ -52,8 +42,8 @@ class TablePanel(Panel):
         low = 0.0 if self.min is None else float(self.min)
         if self.max is not None:
             return low, float(self.max)
-        whole = {"percent": 100.0, "ratio": 1.0}.get(self.unit)
-        return low, whole if whole is not None else axis_for(low, biggest, self.unit).high
+        whole = {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)
+        return low, whole if whole is not None else axis_for(low, biggest, self.shown_unit).high
 
     def _clear(self) -> None:
         self.card.table = {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import panel as pn
 import param
 
 from dashapp.contract.frames import Frame
@@ -26,9 +24,6 @@ class TextPanel(Panel):
 
     def _build(self) -> None:
         return None
-
-    def __panel__(self) -> Any:
-        return pn.pane.HTML(html_of(self.content))
 
     def update(self, frames: Sequence[Frame], start_ms: int, end_ms: int, *, live: bool = True) -> None:  # noqa: ARG002
         if self.content.strip():

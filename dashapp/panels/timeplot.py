@@ -70,7 +70,7 @@ class TimePlot(Panel):
         }
         plot.below, plot.left = [self.x_axis], [self.y_axis]
         plot.center = [*self.bands.values(), self.grid, *self.spans.values()]
-        self._scale_to(axis_for(0, 0, self.unit, minimum=self.min, maximum=self.max))
+        self._scale_to(axis_for(0, 0, self.shown_unit, minimum=self.min, maximum=self.max))
         return plot
 
     def _bands(self) -> dict[Level, dict[str, float]]:
@@ -131,7 +131,7 @@ class TimePlot(Panel):
         # A threshold is shown once values come near it; far above, it would press the curve flat.
         shown = () if self.threshold_style == "off" else (self.warning, self.critical)
         near = [value for value in shown if value is not None and high >= 0.5 * value]
-        return axis_for(low, max([high, *near]), self.unit, minimum=self.min, maximum=self.max)
+        return axis_for(low, max([high, *near]), self.shown_unit, minimum=self.min, maximum=self.max)
 
     def _scale_to(self, axis: Axis) -> None:
         self.label_width = axis.label_width
@@ -139,7 +139,7 @@ class TimePlot(Panel):
         if ticks != self.ticker.ticks:
             self.ticker.ticks = ticks
             self.y_axis.major_label_overrides = dict(zip(axis.ticks, axis.labels, strict=True))
-            self.card.format = hover_format(axis, self.unit, self.decimals)
+            self.card.format = hover_format(axis, self.shown_unit, self.decimals)
         if (self.y_range.start, self.y_range.end) != (axis.low, axis.high):
             self.y_range.update(start=axis.low, end=axis.high)
 
@@ -148,7 +148,7 @@ class TimePlot(Panel):
 
     def mark(self, periods: Sequence[FiringPeriod]) -> None:
         """Show when alerts of what is drawn here fired, as faint bands behind the lines."""
-        shown = [one for one in periods if any(one.concerns(selection) for selection, _ in self.queries)][:MOST_MARKS]
+        shown = [one for one in periods if any(one.concerns(selection) for selection, _ in self.selections)][:MOST_MARKS]
         marks = [[one.start_ms, one.end_ms, one.rule_name, one.severity] for one in shown]
         if marks == self.card.marks:
             return

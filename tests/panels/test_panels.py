@@ -15,6 +15,7 @@ import dashapp.pages
 from dashapp.contract.alerts import FiringPeriod
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.frames import Frame, FrameMeta, Series
+from dashapp.errors import ValidationFailed
 from dashapp.panels import PANELS, Panel, Parts, panel_of
 from dashapp.panels.markup import html_of
 from dashapp.panels.palette import PALETTES, SERIES
@@ -117,8 +118,8 @@ def test_bars_are_largest_first_and_limited() -> None:
 
 def test_a_function_passes_to_the_query_and_a_rate_of_bytes_is_bytes_a_second() -> None:
     panel = panel_of(definition("line", unit="bytes", function="rate", queries=[{"query": "other"}]))
-    assert [selection.function for selection, _ in panel.queries] == ["rate", None]
-    assert panel.unit == "bytes/s"
+    assert [selection.function for selection, _ in panel.selections] == ["rate", None]
+    assert (panel.unit, panel.shown_unit) == ("bytes", "bytes/s")
     assert panel_of(definition("line", unit="bytes", function="increase")).unit == "bytes"
     assert panel_of(definition("line", unit="count", function="rate")).unit == "count"
 
@@ -231,13 +232,28 @@ def test_a_tables_rows_have_figures_levels_and_bars() -> None:
     }
     assert shown("table", rows, min=20, max=60).card.table["rows"][0][2] == 0.25
     assert shown("table", rows, legend=[]).card.table["rows"][0][1:] == ["plain", 0.0, [], []]
-    assert "<td>90%</td>" in panel.__panel__().object
+
+
+@pytest.mark.parametrize("kind", list(PANELS))
+def test_a_panel_is_its_definition_and_back(kind: str) -> None:
+    """Everything that can be stored of a panel is one of its parameters."""
+    asked = {"query": "m", "unit": "bytes", "function": "rate", "by": "host", "tags": {"a": ["x", "y"]}, "alias": "{host}"}
+    further = [{"query": "other", "aggregation": "max"}]
+    panel = PANELS[kind](title="T", **asked, step="1m", warning=1, queries=further, limit=3, null_handling="zero")
+    stored = panel.definition()
+    assert stored.type == kind
+    assert stored.options.model_dump(exclude_defaults=True)["group_by"] == ["host"]
+    again = panel_of(stored)
+    assert again.definition() == stored
+    assert again.selections == panel.selections == stored.selections()
+    with pytest.raises(ValidationFailed, match=r"^options\.step: .*is not a duration"):
+        PANELS[kind](query="m", step="1x")
 
 
 def test_text_is_shown_without_asking_for_anything() -> None:
     panel = panel_of(PanelDefinition.model_validate({"title": "T", "type": "text", "options": {"content": "# Call *Ada*"}}))
     panel.update([], END - 60_000, END)
-    assert (panel.queries, panel.plot, panel.card.state) == ([], None, "live")
+    assert (panel.selections, panel.plot, panel.card.state) == ([], None, "live")
     assert panel.card.html == "<h1>Call <em>Ada</em></h1>\n"
     empty = panel_of(PanelDefinition.model_validate({"title": "T", "type": "text"}))
     empty.update([], END - 60_000, END)
@@ -319,4 +335,4 @@ def test_periods_of_alerts_are_bands_on_plots_of_the_same() -> None:
     assert len(panel.plot.center) == count + 2
     panel.mark([])
     assert len(panel.plot.center) == count
-    assert period(tags={}).concerns(panel.queries[0][0])
+    assert period(tags={}).concerns(panel.selections[0][0])
