@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,3 +51,20 @@ def connect_async(
     from dashapp import client
 
     return client.connect_async(url, token, data_dir=data_dir, timeout_s=timeout_s, patience_s=patience_s)
+
+
+def _shown(thing: Any) -> Any:
+    from dashapp import notebook
+
+    return notebook.bundle(thing)
+
+
+def _tell_notebook() -> None:
+    """In a notebook panels and dashboards show themselves. What shows them is loaded with the first of them."""
+    if "ipykernel" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
+        formatter = shell.display_formatter.mimebundle_formatter
+        for module, name in (("dashapp.panels.base", "Panel"), ("dashapp.client.stored", "StoredDashboard")):
+            formatter.for_type_by_name(module, name, _shown)
+
+
+_tell_notebook()

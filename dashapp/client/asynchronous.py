@@ -221,16 +221,17 @@ class AsyncClient:
         known = next((metric.unit for metric in await self.metrics(query) if metric.name == query), None)
         return plots.unit_of(known, asked)
 
-    async def frames(self, queries: Sequence[MetricQuery]) -> list[Frame | DashappError]:
+    async def frames(self, queries: Sequence[MetricQuery], *, patience_s: float | None = None) -> list[Frame | DashappError]:
         """What panels are given: for each query its `Frame`, with the samples a bucket, or what is wrong with it.
 
-        Always past the server's cache. Up to 100 queries are one request.
+        Always past the server's cache. Up to 100 queries are one request. `patience_s` is the client's unless given.
         """
         answers: list[Frame | DashappError] = []
         for start in range(0, len(queries), 100):
             items = [{"id": str(at), "counts": True, **query.wire()} for at, query in enumerate(queries[start : start + 100])]
-            headers = {"Cache-Control": "no-cache"}
-            body = await self._transport.data("POST", "/query/batch", json={"queries": items}, headers=headers)
+            body = await self._transport.data(
+                "POST", "/query/batch", json={"queries": items}, headers={"Cache-Control": "no-cache"}, patience_s=patience_s
+            )
             for item in items:
                 answer = body[item["id"]]
                 answers.append(failure(answer) if "error" in answer else tables.frame(answer))

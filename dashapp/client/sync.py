@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from uuid import UUID
 
 from dashapp.client import plots
-from dashapp.client.asynchronous import AsyncClient, Moment
+from dashapp.client.asynchronous import AsyncClient, Moment, shown_range
+from dashapp.client.stored import StoredDashboard
 from dashapp.client.where import find
 from dashapp.contract.accounts import User
 from dashapp.contract.dashboards import Dashboard, DashboardSummary
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+_latest: weakref.ref[Client] | None = None
 _Call = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -64,6 +67,7 @@ class Client:
         self._client = portal.call(lambda: AsyncClient(url, token, timeout_s=timeout_s, patience_s=patience_s))
         stack.callback(portal.call, self._client.close)
         self._run: _Call = lambda work: portal.call(_await, work)
+        self._soon: Callable[[Coroutine[Any, Any, Any]], Future[Any]] = lambda work: portal.start_task_soon(_await, work)
         self._finish = weakref.finalize(self, stack.close)
         #: Where the server is.
         self.url = url
@@ -81,6 +85,20 @@ class Client:
 
     def close(self) -> None:
         self._finish()
+
+    @property
+    def open(self) -> bool:
+        """Whether it isn't closed."""
+        return self._finish.alive
+
+    @property
+    def asynchronous(self) -> AsyncClient:
+        """The client that does the work, in a loop of its own: what it is to do goes there by `soon`."""
+        return self._client
+
+    def soon(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Have `work` of the asynchronous client done without waiting for it."""
+        return self._soon(work)
 
     def me(self) -> User:
         """Who the token acts for."""
@@ -146,10 +164,21 @@ class Client:
         found: list[DashboardSummary] = self._run(self._client.dashboards())
         return found
 
-    def dashboard(self, which: str | UUID) -> Dashboard:
-        """One dashboard with its panels, by id or by name."""
-        found: Dashboard = self._run(self._client.dashboard(which))
-        return found
+    def dashboard(
+        self, which: str | UUID, *, last: str | None = None, start: Moment | None = None, end: Moment | None = None,
+        refresh: str = "10s",
+    ) -> StoredDashboard:  # fmt: skip
+        """One dashboard with its panels, by id or by name, to be changed and put back by its `save`.
+
+        As the last expression of a notebook's cell it is shown, over the range and as often refreshed as said here.
+        """
+        return StoredDashboard.of(self, self._run(self._client.dashboard(which)), shown_range(last, start, end), refresh)
+
+    def save_dashboard(self, dashboard: Dashboard) -> Dashboard:
+        stored: Dashboard = self._run(self._client.save_dashboard(dashboard))
+        return stored
+
+    save_dashboard.__doc__ = AsyncClient.save_dashboard.__doc__
 
     def definition(self, which: str | UUID) -> str:
         """A dashboard as YAML, by id or by name."""
@@ -184,4 +213,17 @@ def connect(
     patience_s: float = 30.0,
 ) -> Client:
     """A client; see `dashapp.connect`."""
-    return Client(*find(url, token, data_dir), timeout_s=timeout_s, patience_s=patience_s)
+    global _latest
+    client = Client(*find(url, token, data_dir), timeout_s=timeout_s, patience_s=patience_s)
+    _latest = weakref.ref(client)
+    return client
+
+
+def latest() -> Client:
+    """The client that was made last, as a notebook's panels mean it; else a new one.
+
+    Raises:
+        StartupError: no server is named and none runs here, or there is no token.
+    """
+    client = _latest() if _latest is not None else None
+    return client if client is not None and client.open else connect()

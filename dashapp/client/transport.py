@@ -60,8 +60,9 @@ class Transport:
         content: bytes | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        patience_s: float | None = None,
     ) -> httpx.Response:
-        """The answer to a request that went well.
+        """The answer to a request that went well; with a patience of its own if need be.
 
         Raises:
             DashappError: the one of the family that the API answers.
@@ -69,7 +70,7 @@ class Transport:
         """
         body = orjson.dumps(json) if json is not None else content
         given = {"Content-Type": "application/json"} | dict(headers or {}) if body is not None else dict(headers or {})
-        deadline, failures = time.monotonic() + self._patience_s, 0
+        deadline, failures = time.monotonic() + (self._patience_s if patience_s is None else patience_s), 0
         while True:
             try:
                 answer = await self._client.request(method, path, content=body, params=params, headers=given)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import TimeRange
 from dashapp.contract.variables import Chosen, substituted
 from dashapp.errors import DashappError, ValidationFailed
-from dashapp.live.choices import choose
+from dashapp.live.choices import Tags, choose
 from dashapp.live.drawing import Drawing, Listener
 from dashapp.live.hub import now_ms
 from dashapp.live.window import LiveQuery, Window
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from dashapp.contract.alerts import FiringPeriod
     from dashapp.contract.dashboards import Dashboard
-    from dashapp.live.hub import LiveHub, Subscription
-    from dashapp.metrics.query import Reader
+    from dashapp.contract.metrics import Selection
+    from dashapp.live.hub import Listener as Ticked
+    from dashapp.live.hub import Subscription
     from dashapp.panels.palette import Theme
 
 log = logging.getLogger(__name__)
@@ -63,10 +64,24 @@ class Key(NamedTuple):
 Draft = tuple[str, PanelDefinition]
 
 
+class Hub(Protocol):
+    """Answers what a board's panels show: a server's `LiveHub`, a notebook's `Source`."""
+
+    async def windows(self, queries: Iterable[LiveQuery], *, fresh: bool = False) -> Mapping[LiveQuery, Window]: ...
+    async def once(self, selections_and_bounds: list[tuple[LiveQuery, int, int]]) -> list[Window]: ...
+    def subscribe(self, queries: Iterable[LiveQuery], interval_ms: int, listener: Ticked) -> Subscription: ...
+
+
+class Newest(Tags, Protocol):
+    """Answers what else a board wants to know: a server's `Reader`, a notebook's `Source`."""
+
+    async def newest(self, selection: Selection) -> int | None: ...
+
+
 class Board:
     """Made by `dashapp.live.boards`. `join` to be told of changes; `leave` when the viewer is gone."""
 
-    def __init__(self, hub: LiveHub, reader: Reader, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
+    def __init__(self, hub: Hub, reader: Newest, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
         self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
         self._periods = None if key.outside else periods
         self._marked_ms = 0
@@ -176,7 +191,7 @@ class Board:
     async def adopt(self, dashboard: Dashboard) -> None:
         """Show the dashboard as it is stored now; panels that didn't change stay as they are."""
         if dashboard.version > self.dashboard.version:
-            chosen = await choose(self.reader.database, dashboard.variables, dict(self.key.chosen))
+            chosen = await choose(self.reader, dashboard.variables, dict(self.key.chosen))
             if dashboard.version > self.dashboard.version:
                 self.dashboard, self._chosen = dashboard, chosen
             await self._arrange()

@@ -49,7 +49,7 @@ class Boards:
         Raises:
             ValidationFailed: the range can't be read.
         """
-        chosen = await choose(self.reader.database, dashboard.variables, asked or {})
+        chosen = await choose(self.reader, dashboard.variables, asked or {})
         key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor, outside)
         self._viewers[key] = self._viewers.get(key, 0) + 1
         try:

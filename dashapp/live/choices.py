@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from dashapp.contract.variables import Chosen, Variable, chosen_in
 from dashapp.errors import NotFound
-from dashapp.metrics.catalog import Catalog
-
-if TYPE_CHECKING:
-    from dashapp.database.pool import Database
 
 
-async def choose(database: Database, variables: Sequence[Variable], asked: Mapping[str, Iterable[str]]) -> Chosen:
+class Tags(Protocol):
+    """Knows what there is to choose from: a server's `Reader`, a notebook's `Source`."""
+
+    async def tags(self, metric: str) -> dict[str, list[str]]:
+        """
+        Raises:
+            NotFound: there is no such metric.
+        """
+
+
+async def choose(reader: Tags, variables: Sequence[Variable], asked: Mapping[str, Iterable[str]]) -> Chosen:
     """By variable its chosen values. The tags' values are only looked up where one can't be all and nothing is chosen.
 
     Raises:
@@ -23,7 +29,7 @@ async def choose(database: Database, variables: Sequence[Variable], asked: Mappi
     for variable in variables:
         if variable.metric and variable.tag and not variable.all and not asked.get(variable.name):
             try:
-                known[variable.name] = (await Catalog(database).tags(variable.metric)).get(variable.tag, [])
+                known[variable.name] = (await reader.tags(variable.metric)).get(variable.tag, [])
             except NotFound:
                 known[variable.name] = []
     return chosen_in(variables, asked, known)

@@ -21,6 +21,7 @@ from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.errors import DashappError, ValidationFailed
+from dashapp.metrics.catalog import Catalog
 from dashapp.metrics.cells import Merge, merged, read
 from dashapp.metrics.clock import MINUTE, SECOND, Clock, system_clock
 from dashapp.metrics.routing import INCREASES, LEVELS, RAW, Horizons, Level, Part, Plan, default_step, nice_step, plan, reach
@@ -105,6 +106,10 @@ class Reader:
     async def frames(self, queries: list[MetricQuery]) -> list[Frame | DashappError]:
         """Several answers at once, in the order of the queries; one that fails stands as its error."""
         return list(await asyncio.gather(*(or_error(query, self.frame(query)) for query in queries)))
+
+    async def tags(self, metric: str) -> dict[str, list[str]]:
+        """What there is to choose from; see `Catalog.tags`."""
+        return await Catalog(self.database).tags(metric)
 
     async def newest(self, selection: Selection) -> int | None:
         """Unix ms of the newest sample that matches, or None. Of samples that are only held by the hour, the hour.

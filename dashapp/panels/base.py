@@ -17,8 +17,8 @@ from bokeh.models.glyph import Glyph
 from pydantic import ValidationError
 
 from dashapp.contract.base import from_pydantic
-from dashapp.contract.dashboards import UNASKING, PanelDefinition, PanelOptions, PanelQuery, Unit
-from dashapp.contract.durations import humanize_ms
+from dashapp.contract.dashboards import UNASKING, LegendFigure, PanelDefinition, PanelOptions, PanelQuery, Unit
+from dashapp.contract.durations import format_ms, humanize_ms
 from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import Aggregation, Function, Selection
 from dashapp.panels.card import Card
@@ -67,7 +67,7 @@ class Panel(pn.viewable.Viewer):
     )
     function = param.Selector(default=None, objects=[None, *get_args(Function)], doc="What is made of each series first.")
     alias = param.String(default=None, allow_None=True, doc="Names a series, e.g. `{host} {device}`.")
-    step = param.Parameter(default=None, doc="Bucket width such as `1m`; follows the range when None.")
+    step = param.String(default=None, allow_None=True, doc="Bucket width such as `1m`; follows the range when None.")
     queries = param.List(default=[], doc="Further queries in the same plot: `PanelQuery` or mappings.", precedence=-1)
 
     last = param.String(default=None, allow_None=True, doc="Alone: the range that ends now, such as `6h`.", precedence=-1)
@@ -91,7 +91,9 @@ class Panel(pn.viewable.Viewer):
     stack = param.Boolean(default=False, doc="Series on top of each other.")
     null_handling = param.Selector(default="gap", objects=["gap", "connect", "zero"], doc="What is drawn where nobody measured.")
     threshold_style = param.Selector(default="line", objects=["line", "band", "off"], doc="How plots over time show thresholds.")
-    legend = param.List(default=["last", "avg", "max"], item_type=str, doc="The figures of the legend's table.")
+    legend = param.ListSelector(
+        default=["last", "avg", "max"], objects=list(get_args(LegendFigure)), doc="The figures of the legend's table."
+    )
     limit = param.Integer(default=None, allow_None=True, bounds=(1, 100), doc="Only the largest so many series.")
 
     def __init__(
@@ -141,6 +143,7 @@ class Panel(pn.viewable.Viewer):
         params = {name: getattr(options, name) for name in PanelOptions.model_fields if name in cls.param}
         params |= {"warning": options.thresholds.warning, "critical": options.thresholds.critical}
         params |= {"title": definition.title, "query": definition.query}
+        params["step"] = format_ms(options.step) if options.step is not None else None
         return cls(parts, panel_id, card, selections=definition.selections(), **params)
 
     def definition(self) -> PanelDefinition:

@@ -12,10 +12,17 @@ from base64 import b64encode
 from functools import cache
 from pathlib import Path
 
+import orjson
 from bokeh.settings import settings as bokeh_settings
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 #: They are read as the files that they are; nothing of the pages is imported.
 STATIC = Path(__file__).parents[1] / "pages" / "static"
+# Panels' frames are those of the page.
+_environment = Environment(
+    loader=FileSystemLoader([Path(__file__).parent / "templates", STATIC.parent / "templates"]),
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
 _IMPORT = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)(["'])\./([\w/.-]+)\.js\2""")
 
 
@@ -56,3 +63,14 @@ def bokeh() -> str:
 def packed(content: bytes) -> str:
     """Compressed, as text that may stand in a script element: a third of the size even so."""
     return b64encode(gzip.compress(content, 6, mtime=0)).decode()
+
+
+def in_html(json: bytes) -> str:
+    """JSON that may stand in a script element."""
+    return json.decode().replace("<", "\\u003c")
+
+
+def page(name: str, /, **values: object) -> str:
+    """The page ``templates/{name}.html``, which needs no other file; its modules are ``js/{name}.js`` and what that imports."""
+    imports = in_html(orjson.dumps({"imports": modules(name)}))
+    return _environment.get_template(f"{name}.html").render(modules=imports, style=style(), bokeh=bokeh(), **values)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from dashapp.contract.timerange import TimeRange, from_ms
 from dashapp.live.board import Board, Key
@@ -24,12 +22,6 @@ if TYPE_CHECKING:
     from dashapp.metrics.query import Reader
     from dashapp.panels.palette import Theme
 
-_HERE = Path(__file__).parent
-# Panels' frames are those of the page.
-_environment = Environment(
-    loader=FileSystemLoader([_HERE / "templates", _HERE.parent / "pages" / "templates"]),
-    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
 _FIRST: Theme = "dark"
 
 
@@ -43,7 +35,7 @@ async def snapshot(
     Raises:
         ValidationFailed: the range can't be read.
     """
-    chosen = await choose(reader.database, dashboard.variables, asked)
+    chosen = await choose(reader, dashboard.variables, asked)
     board = Board(hub, reader, dashboard, Key(dashboard.id, shown.start, shown.end, "off", _FIRST, chosen, outside=True))
     await board.prepare()
     # Nobody else has this board, so that writing it down needn't hold the loop.
@@ -63,7 +55,8 @@ def _write(board: Board, dashboard: Dashboard, made_ms: int) -> bytes:
     drawing = b'{"picture":%s,"themes":{"light":%s,"dark":%s}}' % (picture, light, dark)
     start, end = (int(side) for side in board.cards.range_ms)
     records = sorted(dashboard.panels, key=lambda record: (record.position.y, record.position.x))
-    text = _environment.get_template("snapshot.html").render(
+    text = inline.page(
+        "snapshot",
         name=dashboard.name,
         description=dashboard.description,
         range=f"{from_ms(start):%Y-%m-%d %H:%M} – {from_ms(end):%Y-%m-%d %H:%M} UTC",
@@ -71,15 +64,8 @@ def _write(board: Board, dashboard: Dashboard, made_ms: int) -> bytes:
         records=records,
         rows=max((record.position.y + record.position.h for record in records), default=0),
         board=board,
-        boot=_in_html(orjson.dumps({"alone": True, "canEdit": False, "first": _FIRST, "madeMs": made_ms})),
-        modules=_in_html(orjson.dumps({"imports": inline.modules("snapshot")})),
+        boot=inline.in_html(orjson.dumps({"alone": True, "canEdit": False, "first": _FIRST, "madeMs": made_ms})),
         theme_script=inline.script("theme"),
-        style=inline.style(),
-        bokeh=inline.bokeh(),
         drawing=inline.packed(drawing),
     )
     return text.encode()
-
-
-def _in_html(json: bytes) -> str:
-    return json.decode().replace("<", "\\u003c")

@@ -1,6 +1,7 @@
 // A dashboard for everybody who has its link: the page asks now and then what changed, like all others the same question.
 
 import { bindFull } from "./cards.js";
+import { fixedGrid } from "./fixedgrid.js";
 import { Frames } from "./frames.js";
 import { bindHover } from "./hover.js";
 import { onTheme } from "./shell.js";
@@ -9,28 +10,8 @@ import * as timeaxis from "./timeaxis.js";
 const boot = JSON.parse(document.getElementById("boot").textContent);
 const dot = document.querySelector("[data-connection]"), banner = document.querySelector(".banner");
 
-/** The style sheet's grid, without gridstack: nobody moves anything here. */
-const grid = (() => {
-  const element = document.querySelector(".grid-stack");
-  const put = (item, { x, y, w, h }) => {
-    item.setAttribute("gs-w", w);
-    item.style.cssText = `--h:${h};left:calc(${x} * var(--gs-column-width));top:calc(${y} * var(--gs-cell-height));width:calc(${w} * var(--gs-column-width));height:calc(${h} * var(--gs-cell-height))`;
-  };
-  return {
-    adopt: put,
-    drop: (item) => item.remove(),
-    follow(layout) {
-      for (const place of layout) put(document.querySelector(`[gs-id="${CSS.escape(place.i)}"]`), place);
-      element.style.height = `${76 * Math.max(0, ...layout.map(({ y, h }) => y + h))}px`;
-      // On a phone they stand one below the other, in this order.
-      const order = [...layout].sort((a, b) => a.y - b.y || a.x - b.x).map(({ i }) => i);
-      for (const item of element.children) item.style.order = order.indexOf(item.getAttribute("gs-id"));
-    },
-  };
-})();
-
 const frames = new Frames(boot);
-frames.grid = grid;
+frames.grid = fixedGrid();
 window.dashapp = { frames };
 timeaxis.install(window.Bokeh);
 

@@ -1,0 +1,105 @@
+"""A client's dashboard in a notebook: the board, and beside it the parameters of one of its panels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import panel as pn
+
+from dashapp.errors import Conflict, DashappError
+from dashapp.notebook.view import View
+from dashapp.panels import PANELS
+
+if TYPE_CHECKING:
+    from dashapp.client.stored import StoredDashboard
+
+_ASKS = ("query", "group_by", "tags", "aggregation", "function", "alias")
+_WIDTH = 280
+
+
+class Editor:
+    """Shows `board` as `layout`; what is changed in the form is the board's, and stored by its Save."""
+
+    def __init__(self, board: StoredDashboard) -> None:
+        self.board = board
+        self._view = View(board.client, board, board.shown, board.refresh)
+        self._own = False
+        self._edit = pn.widgets.Toggle(name="Edit", width=80, align="end")
+        self._choice = pn.widgets.Select(name="Panel", options=self._choices(), width=_WIDTH)
+        self._form = pn.Column(width=_WIDTH)
+        self._save = pn.widgets.Button(name="Save", button_type="primary", width=80)
+        self._reload = pn.widgets.Button(name="Read anew", width=100, visible=False)
+        self._note = pn.pane.Alert("", visible=False, width=_WIDTH)
+        self._side = pn.Column(
+            self._choice, self._form, pn.Row(self._save, self._reload), self._note, visible=False, width=_WIDTH + 20
+        )
+        wide = {"sizing_mode": "stretch_width"}
+        bar = pn.Row(pn.Spacer(**wide), self._edit, **wide)
+        #: The Panel component that is all of this.
+        self.layout = pn.Column(bar, pn.Row(self._view.stage, self._side, **wide), **wide)
+        self._edit.param.watch(self._open, "value")
+        self._choice.param.watch(lambda _: self._fill(), "value")
+        self._save.on_click(lambda _: self._try(board.save, lambda: f"Saved as version {board.version}."))
+        self._reload.on_click(lambda _: self._try(board.reload, lambda: "As it is stored now."))
+        board.on_change(self._changed)
+
+    def _open(self, *_: Any) -> None:
+        self._side.visible = self._edit.value
+        self._fill()
+
+    def _choices(self) -> dict[str, str]:
+        return {f"{panel.title} ({panel.type})": str(panel.id) for panel in self.board.panels}
+
+    def _changed(self) -> None:
+        self._view.show(self.board)
+        if not self._own:
+            with pn.io.hold():
+                self._choice.options = self._choices()
+                self._fill()
+
+    def _fill(self) -> None:
+        """The form of the chosen panel, as it is now."""
+        if not self._edit.value or not self._choice.value:
+            return
+        panel_id = self._choice.value
+        stored = self.board.panel(panel_id)
+        kind = PANELS[stored.type]
+        panel = kind.from_definition(stored)
+        heeded = [name.removeprefix("thresholds.") for name in kind.options]
+        names = ["title", *(_ASKS if kind.asks else ()), *heeded]
+        panel.param.watch(lambda *events: self._change(panel_id, {event.name: event.new for event in events}), names)
+        widgets: dict[str, Any] = {"legend": pn.widgets.MultiChoice, "content": pn.widgets.TextAreaInput}
+        if kind.asks:
+            tags = sorted({*self._tags(panel.query), *panel.group_by})
+            widgets["group_by"] = {"type": pn.widgets.MultiChoice, "options": tags}
+        self._form.objects = [pn.Param(panel, parameters=names, widgets=widgets, show_name=False, width=_WIDTH)]
+
+    def _tags(self, metric: str) -> list[str]:
+        try:
+            return list(self.board.client.tags(metric))
+        except DashappError:
+            return []
+
+    def _change(self, panel_id: str, changes: dict[str, Any]) -> None:
+        thresholds = {name: changes.pop(name) for name in ("warning", "critical") if name in changes}
+        # An empty field is none.
+        changes = {name: None if value == "" and name in ("alias", "color", "step") else value for name, value in changes.items()}
+        self._own = True
+        try:
+            self._try(lambda: self.board.change(panel_id, **changes, **({"thresholds": thresholds} if thresholds else {})))
+        finally:
+            self._own = False
+
+    def _try(self, act: Any, said: Any = None) -> None:
+        """Do it, and say what came of it."""
+        try:
+            act()
+        except DashappError as error:
+            self._say(str(error), "danger")
+            self._reload.visible = isinstance(error, Conflict)
+        else:
+            self._say(said() if said else "", "success")
+            self._reload.visible = False
+
+    def _say(self, text: str, tone: str) -> None:
+        self._note.param.update(object=text, alert_type=tone, visible=bool(text))
