@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
+from pydantic.alias_generators import to_snake
 
 from dashapp.errors import Conflict, DashappError
 from dashapp.notebook.view import View
 from dashapp.panels import PANELS
+from dashapp.panels.form import panel_form
 
 if TYPE_CHECKING:
     from dashapp.client.stored import StoredDashboard
 
 _ASKS = ("query", "group_by", "tags", "aggregation", "function", "alias")
 _WIDTH = 280
+#: Words in the notebook's own colour, which Panel's widgets don't take in a dark one.
+_INK = ":host, :host label, .bk-input { color: var(--jp-ui-font-color1, inherit); }"
+#: Where Panel's own choice for a kind of parameter doesn't do: its sliders have no empty value.
+_WIDGETS: dict[str, dict[str, Any]] = {
+    "legend": {"type": pn.widgets.MultiChoice}, "group_by": {"type": pn.widgets.MultiChoice},
+    "decimals": {"type": pn.widgets.IntInput}, "limit": {"type": pn.widgets.IntInput},
+    "content": {"type": pn.widgets.TextAreaInput, "rows": 8},
+}  # fmt: skip
+
+
+@cache
+def _labels() -> dict[str, str]:
+    """What the page's editor calls each parameter."""
+    form = panel_form()
+    return {to_snake(field.name.removeprefix("thresholds.")): field.label for field in (*form.options, *form.query)}
 
 
 class Editor:
@@ -25,13 +43,13 @@ class Editor:
         self._view = View(board.client, board, board.shown, board.refresh)
         self._own = False
         self._edit = pn.widgets.Toggle(name="Edit", width=80, align="end")
-        self._choice = pn.widgets.Select(name="Panel", options=self._choices(), width=_WIDTH)
+        self._choice = pn.widgets.Select(name="Panel", options=self._choices(), width=_WIDTH, stylesheets=[_INK])
         self._form = pn.Column(width=_WIDTH)
         self._save = pn.widgets.Button(name="Save", button_type="primary", width=80)
         self._reload = pn.widgets.Button(name="Read anew", width=100, visible=False)
         self._note = pn.pane.Alert("", visible=False, width=_WIDTH)
         self._side = pn.Column(
-            self._choice, self._form, pn.Row(self._save, self._reload), self._note, visible=False, width=_WIDTH + 20
+            self._choice, self._form, pn.Row(self._save, self._reload), self._note, visible=False, width=_WIDTH + 50
         )
         wide = {"sizing_mode": "stretch_width"}
         bar = pn.Row(pn.Spacer(**wide), self._edit, **wide)
@@ -68,11 +86,13 @@ class Editor:
         heeded = [name.removeprefix("thresholds.") for name in kind.options]
         names = ["title", *(_ASKS if kind.asks else ()), *heeded]
         panel.param.watch(lambda *events: self._change(panel_id, {event.name: event.new for event in events}), names)
-        widgets: dict[str, Any] = {"legend": pn.widgets.MultiChoice, "content": pn.widgets.TextAreaInput}
+        widgets = {
+            name: {"name": _labels().get(name, name.capitalize()), "stylesheets": [_INK], **_WIDGETS.get(name, {})}
+            for name in names
+        }
         if kind.asks:
-            tags = sorted({*self._tags(panel.query), *panel.group_by})
-            widgets["group_by"] = {"type": pn.widgets.MultiChoice, "options": tags}
-        self._form.objects = [pn.Param(panel, parameters=names, widgets=widgets, show_name=False, width=_WIDTH)]
+            widgets["group_by"]["options"] = sorted({*self._tags(panel.query), *panel.group_by})
+        self._form.objects = [pn.Param(panel, parameters=names, widgets=widgets, show_name=False, width=_WIDTH, margin=0)]
 
     def _tags(self, metric: str) -> list[str]:
         try:
