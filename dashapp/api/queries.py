@@ -198,7 +198,7 @@ async def _points(frame: Frame) -> orjson.Fragment:
     return orjson.Fragment(b"[" + b",".join(parts) + b"]")
 
 
-async def _columns(frame: Frame, counts: bool) -> dict[str, Any]:
+async def _columns(frame: Frame, counts: bool = False) -> dict[str, Any]:
     """A frame as JSON columns, if wanted with the samples a bucket. Between large ones the loop gets to breathe."""
     series: list[orjson.Fragment] = []
     written = 0
