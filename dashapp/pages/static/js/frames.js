@@ -4,6 +4,7 @@
 // without a blank between.
 
 import { bindCard } from "./cards.js";
+import { install as installStyle } from "./plotstyle.js";
 
 const { Bokeh } = window;
 const frame = () => new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
@@ -188,6 +189,7 @@ export class Frames extends EventTarget {
       entry.host.before(host);
     }
     const view = await this.doc.views_manager.build_view(plot);
+    installStyle(view);
     const outdated = () => entry.building !== plot || !this.shown.has(entry.card.panel_id);
     const drop = () => { view.remove(); if (!isFirst) host.remove(); };
     if (outdated()) return drop(); // a newer one came meanwhile

@@ -74,5 +74,11 @@ export function install(Bokeh) {
   Bokeh.Models.get("SingleIntervalTicker").prototype.get_ticks = function (low, high) {
     return { major: localTicks(low, high, this.interval), minor: [] };
   };
-  Bokeh.Models.get("DatetimeTickFormatter").prototype.doFormat = (ticks) => labels(ticks);
+  // Plots over the same range write the same labels, several times each.
+  let asked = "", written = [];
+  Bokeh.Models.get("DatetimeTickFormatter").prototype.doFormat = (ticks) => {
+    const wanted = `${zone()} ${ticks}`;
+    if (wanted !== asked) [asked, written] = [wanted, labels(ticks)];
+    return written;
+  };
 }
