@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import re
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 _OWN = Path(__file__).parent / "static"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _COMPRESSED = {".js", ".css", ".svg"}
+_IMPORT = re.compile(r"""^import [^"]*"\./([\w/-]+)\.js";$""", re.MULTILINE)
 
 
 def _bokeh() -> Path:
@@ -39,6 +41,19 @@ def _root(directory: Path, pattern: str) -> str:
 def asset(path: str) -> str:
     """The address of one of dashapp's own files."""
     return f"{_root(_OWN, '*')}/{path}"
+
+
+@cache
+def imports(script: str) -> list[str]:
+    """The addresses of all that ``js/{script}.js`` imports from the start, so that a page can ask for them at once."""
+    found: list[str] = []
+    waiting = [script]
+    while waiting:
+        source = (_OWN / "js" / f"{waiting.pop()}.js").read_text(encoding="utf-8")
+        new = [name for name in _IMPORT.findall(source) if name not in found]
+        found += new
+        waiting += new
+    return [asset(f"js/{name}.js") for name in found]
 
 
 def bokeh_script() -> str:

@@ -156,6 +156,7 @@ async def _document(
         "theme": theme,
         "dashboardId": str(dashboard.id),
         "canEdit": can_edit,
+        "gridstack": asset("vendor/gridstack/gridstack-all.js"),
         "editor": asset("js/edit/mode.js"),
         "editorStyle": asset("css/edit.css"),
         "keyList": asset("js/keylist.js"),

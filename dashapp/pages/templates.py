@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from dashapp.pages.assets import asset, bokeh_script
+from dashapp.pages.assets import asset, bokeh_script, imports
 from dashapp.pages.headers import nonce
 
 _environment = Environment(
@@ -15,7 +15,7 @@ _environment = Environment(
 )
 
 
-_environment.globals.update(asset=asset, bokeh_script=bokeh_script, nonce=nonce)
+_environment.globals.update(asset=asset, bokeh_script=bokeh_script, imports=imports, nonce=nonce)
 
 
 def render(name: str, **values: Any) -> str:

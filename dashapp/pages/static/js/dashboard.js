@@ -94,7 +94,8 @@ async function start() {
   bindVariables(frames, state);
   onKey("r", "Refresh now", () => state.setv({ asked: state.asked + 1 }));
   bindKeys(frames);
-  frames.grid = bindGrid(frames);
+  frames.grid = await bindGrid(frames);
+  frames.grid.follow(frames.layout());
   showConnection(state);
   bindEdit(frames);
   const name = () => {

@@ -2,9 +2,18 @@
 
 const QUIET_MS = 500;
 
-export function bindGrid(frames) {
+/** The style sheet has put the panels in their places: gridstack is only needed to move them. */
+function load(address) {
+  return new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement("script"), { src: address, onload: resolve, onerror: reject });
+    document.head.append(script);
+  });
+}
+
+export async function bindGrid(frames) {
   const { boot } = frames;
   const element = document.querySelector(".grid-stack");
+  await load(boot.gridstack);
   const wide = matchMedia("(min-width: 768px)");
   const editable = () => boot.canEdit && wide.matches;
   const grid = window.GridStack.init({

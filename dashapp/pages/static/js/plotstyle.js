@@ -23,4 +23,6 @@ export function install(view) {
   let visual = [...view.visuals][0];
   while (visual && !Object.hasOwn(visual, "_get_css_value")) visual = Object.getPrototypeOf(visual);
   if (visual) visual._get_css_value = function (name) { return style(this.css_prefix + name); };
+  // Only text in `em` asks for it, and ours is in pixels.
+  Object.defineProperty(Object.getPrototypeOf(view), "base_font_size", { get: () => null, configurable: true });
 }

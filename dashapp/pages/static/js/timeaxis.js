@@ -8,17 +8,16 @@ const asked = new URLSearchParams(location.search).get("tz");
 // A browser may refuse its store, as to a file shown within another page.
 const store = (() => { try { return localStorage; } catch { return null; } })();
 let utc = (asked ?? store?.getItem(ZONE)) === "utc";
-let clock, seconds, date, moment, short;
-
-function prepare() {
-  const format = (options) => new Intl.DateTimeFormat(undefined, utc ? { ...options, timeZone: "UTC" } : options);
-  clock = format(MINUTE);
-  seconds = format({ ...MINUTE, second: "2-digit" });
-  date = format({ day: "numeric", month: "short" });
-  moment = format({ day: "numeric", month: "short", ...MINUTE, second: "2-digit" });
-  short = format({ day: "numeric", month: "short", ...MINUTE });
+/** A way to write moments. A browser takes milliseconds to make one, so that it is made when it is first needed. */
+function written(options) {
+  const made = {};
+  return { format: (ms) => (made[zone()] ??= new Intl.DateTimeFormat(undefined, utc ? { ...options, timeZone: "UTC" } : options)).format(ms) };
 }
-prepare();
+const clock = written(MINUTE);
+const seconds = written({ ...MINUTE, second: "2-digit" });
+const date = written({ day: "numeric", month: "short" });
+const moment = written({ day: "numeric", month: "short", ...MINUTE, second: "2-digit" });
+const short = written({ day: "numeric", month: "short", ...MINUTE });
 
 export const zone = () => (utc ? "utc" : "local");
 
@@ -26,7 +25,6 @@ export const zone = () => (utc ? "utc" : "local");
 export function setZone(name) {
   utc = name === "utc";
   store?.setItem(ZONE, name);
-  prepare();
 }
 
 export const writeMoment = (ms) => moment.format(ms) + (utc ? " UTC" : "");
@@ -75,10 +73,10 @@ export function install(Bokeh) {
     return { major: localTicks(low, high, this.interval), minor: [] };
   };
   // Plots over the same range write the same labels, several times each.
-  let asked = "", written = [];
+  let asked = "", last = [];
   Bokeh.Models.get("DatetimeTickFormatter").prototype.doFormat = (ticks) => {
     const wanted = `${zone()} ${ticks}`;
-    if (wanted !== asked) [asked, written] = [wanted, labels(ticks)];
-    return written;
+    if (wanted !== asked) [asked, last] = [wanted, labels(ticks)];
+    return last;
   };
 }
