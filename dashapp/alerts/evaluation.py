@@ -29,7 +29,7 @@ async def evaluate(reader: Reader, rule: RuleDefinition, stored: Mapping[Group, 
         instances.append(Evaluated(tags=dict(group), state=shown(after), value=value))
         states.add(shown(after))
     instances.sort(key=lambda one: (_ORDER.index(one.state), _badness(rule, one.value)))
-    state = next((state for state in _ORDER if state in states), "nodata")
+    state: RuleState = next((state for state in _ORDER if state in states), "nodata")
     return Evaluation(
         state=state, firing=state == "firing", value=instances[0].value if instances else None, instances=instances,
         error=str(answer) if isinstance(answer, DashappError) else None,

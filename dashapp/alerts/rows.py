@@ -28,10 +28,7 @@ _STAND_INS: dict[str, Any] = {"name": "unreadable", "query": "unreadable", "cond
 
 
 def _fields(row: Row) -> dict[str, Any]:
-    fields: dict[str, Any] = {name: row[name] for name in RuleDefinition.model_fields}
-    for name in ("duration", "step"):
-        fields[name] = cast(timedelta, row[name]) // _MS
-    return fields
+    return {name: row[name] for name in RuleDefinition.model_fields}
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,10 @@ def stored_of(row: Row) -> Stored:
         found = from_pydantic(error).details or {}
     unread: dict[str, str] = {}
     for path, why in found.items():
-        name = next((one for one in fields if path.partition(".")[0] in (one, to_camel(one))), "name")
+        name = next((one for one in RuleDefinition.model_fields if path.partition(".")[0] in (one, to_camel(one))), "name")
         unread.setdefault(name, str(why))
-        default = RuleDefinition.model_fields[name]
-        fields[name] = _STAND_INS[name] if default.is_required() else default.get_default(call_default_factory=True)
+        fields.pop(name, None)
+    fields |= {name: _STAND_INS[name] for name in unread.keys() & _STAND_INS.keys()}
     return Stored(RuleDefinition.model_validate(fields), unread)
 
 
@@ -74,7 +71,7 @@ def rule_of(row: Row) -> tuple[Rule, bool]:
         more["error"] = stored.error
         if stored.rule.enabled:
             more["state"] = "error"
-    return Rule.model_validate({name: getattr(stored.rule, name) for name in RuleDefinition.model_fields} | more), not stored.unread
+    return Rule.model_validate(stored.rule.model_dump() | more), not stored.unread
 
 
 def columns_of(rule: RuleDefinition) -> dict[str, object]:

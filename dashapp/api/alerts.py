@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from dashapp.accounts.permissions import Actor, allowed, require, require_scope
 from dashapp.alerts.masking import masked
@@ -31,13 +30,14 @@ from dashapp.contract.alerts import (
     TestSent,
 )
 from dashapp.contract.base import Model
+from dashapp.contract.timerange import Moment
 
 router = APIRouter(prefix="/alerts", tags=["Alerts"], route_class=SignedInRoute)
 
 Page = Annotated[int, Query(ge=1, le=1_000_000)]
 PageSize = Annotated[int, Query(ge=1, le=200, alias="pageSize")]
-From = Annotated[AwareDatetime | None, Query(alias="from", description="Only what hadn't ended before.")]
-To = Annotated[AwareDatetime | None, Query(description="Only what began before.")]
+From = Annotated[Moment | None, Query(alias="from", description="Only what hadn't ended before.")]
+To = Annotated[Moment | None, Query(description="Only what began before.")]
 
 
 class RulePage(Model):

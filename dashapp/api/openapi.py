@@ -29,6 +29,8 @@ _FAILURES = {
     "500": "INTERNAL_ERROR: logged under the answer's `X-Request-Id`.",
     "503": "UNAVAILABLE: the database is away; with `Retry-After`.",
 }
+#: What isn't a `BatchItem` is answered by an error of its own, if only it says under which id.
+_ANSWERED = {"type": "object", "properties": {"id": {"type": "string", "minLength": 1, "maxLength": 64}}, "required": ["id"]}
 #: Parts of the paths whose changes may meet another's.
 _CONFLICTING = ("dashboard", "panel", "alerts", "users", "tokens")
 _PUBLIC = {("/auth/login", "post"), ("/auth/logout", "post")}
@@ -56,7 +58,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     template = "#/components/schemas/{model}"
     models = [(Point, "validation"), (BatchItem, "validation"), (Failure, "validation")]
     schemas |= models_json_schema(models, ref_template=template)[1]["$defs"]  # type: ignore[arg-type]
-    schemas["QueryBatch"]["properties"]["queries"]["items"] = {"$ref": "#/components/schemas/BatchItem"}
+    schemas["QueryBatch"]["properties"]["queries"]["items"] = {"anyOf": [{"$ref": "#/components/schemas/BatchItem"}, _ANSWERED]}
     described["components"]["schemas"] = dict(sorted(schemas.items()))
     described["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from dashapp.contract.base import Model, StorableModel
+from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, StorableModel
 
 Role = Literal["viewer", "editor", "admin"]
 Scope = Literal["ingest", "read", "write"]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=1024)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), NOT_BLANK]
 
 
 class User(Model):
-    id: UUID
+    id: Id
     email: str
     role: Role
-    created_at: datetime
+    created_at: Instant
 
 
 class Account(User):
@@ -29,7 +27,7 @@ class Account(User):
 
     disabled: bool = Field(description="Signs in no more; sessions are ended and tokens refused.")
     has_password: bool = Field(description="Without one, sign-in links are the way in.")
-    last_seen_at: datetime | None = None
+    last_seen_at: Instant | None = None
     dashboards: int = Field(description="How many the user owns.")
     tokens: int
 
@@ -52,7 +50,7 @@ class UserUpdate(StorableModel):
 
 class SigninLink(Model):
     path: str = Field(description="Address below the server's own; works once.")
-    expires_at: datetime
+    expires_at: Instant
 
 
 class PasswordChange(StorableModel):
@@ -65,11 +63,11 @@ class PasswordChange(StorableModel):
 class Session(Model):
     """A browser that is signed in."""
 
-    id: UUID
-    created_at: datetime
-    last_seen_at: datetime
-    expires_at: datetime = Field(description="When it ends unless it is used again.")
-    ends_at: datetime | None = Field(description="When it ends in any case.")
+    id: Id
+    created_at: Instant
+    last_seen_at: Instant
+    expires_at: Instant = Field(description="When it ends unless it is used again.")
+    ends_at: Instant | None = Field(description="When it ends in any case.")
     address: str
     user_agent: str
     current: bool = Field(description="The one that asks.")
@@ -79,8 +77,8 @@ class AuditEntry(Model):
     """One change."""
 
     id: int
-    at: datetime
-    actor_id: UUID | None = None
+    at: Instant
+    actor_id: Id | None = None
     actor: str = Field(description="An e-mail, or `dashapp` for the command line and jobs.")
     token: str | None = Field(default=None, description="The name of the token, where one was used.")
     address: str
@@ -99,16 +97,16 @@ class Login(StorableModel):
 class TokenRequest(StorableModel):
     name: Name
     scope: Scope = Field(description="`ingest` only sends metrics, `read` only reads, `write` does what its owner may.")
-    expires_in_days: int | None = Field(default=None, ge=1, le=3650)
+    expires_in_days: Annotated[int, Field(ge=1, le=3650), WHOLE] | None = None
 
 
 class Token(Model):
-    id: UUID
+    id: Id
     name: str
     scope: Scope
-    created_at: datetime
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
+    created_at: Instant
+    expires_at: Instant | None = None
+    last_used_at: Instant | None = None
 
 
 class NewToken(Token):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     BeforeValidator,
+    ConfigDict,
     Field,
     PlainSerializer,
     StringConstraints,
@@ -20,10 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from dashapp.contract.base import Model, StorableModel
-from dashapp.contract.durations import UNITS_MS, Step, parse_ms
+from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, StorableModel, Whole
+from dashapp.contract.durations import UNITS_MS, WHOLE_SECONDS, Step, parse_ms, text_of
 from dashapp.contract.metrics import Aggregation, Function, MetricName, Selection, TagKey, Tags
-from dashapp.contract.timerange import to_ms
+from dashapp.contract.timerange import Moment, to_ms
 
 Condition = Literal["gt", "gte", "lt", "lte", "eq", "ne"]
 Severity = Literal["info", "warning", "critical"]
@@ -46,7 +45,7 @@ LONGEST_DURATION_MS = 366 * UNITS_MS["d"]
 MOST_INSTANCES = 1_000
 
 _WORDS = (("day", UNITS_MS["d"]), ("hour", UNITS_MS["h"]), ("minute", UNITS_MS["m"]), ("second", UNITS_MS["s"]))
-_NOTHING = re.compile(r"^\s*0+\s*(s|m|h|d|w|(sec|second|min|minute|hour|day|week)s?)?\s*$", re.IGNORECASE)
+_NOTHING = re.compile(r"^\s*0+\s*(s|m|h|d|w|(sec|second|min|minute|hour|day|week)s?)?\s*$")
 
 
 def in_words(ms: int) -> str:
@@ -57,38 +56,48 @@ def in_words(ms: int) -> str:
     return "0 seconds"
 
 
-def _held(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("a duration is text such as 5 minutes, 90s or 1 hour")
-    if isinstance(value, int):
-        return value
-    if _NOTHING.match(value):
+def _held(value: object) -> int:
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    text = text_of(value, "5 minutes, 90s or 1 hour")
+    if _NOTHING.match(text.lower()):
         return 0
-    ms = parse_ms(value)
+    ms = parse_ms(text)
     if ms % 1000 or ms > LONGEST_DURATION_MS:
         raise ValueError(f"{value!r} is no duration of a rule; take whole seconds up to 366 days")
     return ms
 
 
-#: How long a condition has to hold: text on the wire, whole milliseconds in Python. Zero fires at once.
+#: How long a condition has to hold: text on the wire, whole milliseconds in Python, made of a timedelta there. Zero fires at once.
 HoldDuration = Annotated[
     int,
     BeforeValidator(_held),
     PlainSerializer(in_words, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["5 minutes", "1 hour", "90s", "0s"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": rf"{WHOLE_SECONDS}|{_NOTHING.pattern}", "examples": ["5 minutes", "1 hour", "90s", "0s"]}
+    ),
 ]
-RuleName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+RuleName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
-_EMAIL = re.compile(r"^[^@\s,;<>\x00-\x1f]+@[^@\s,;<>\x00-\x1f]+$")
+_PART = r"[^@\s,;<>\x00-\x1f\x7f]"
+_EMAIL = rf"{_PART}{{1,64}}@{_PART}{{1,189}}"
+_MOST_ADDRESSES = 20
+_APPRISE = r"^\s*[a-zA-Z][a-zA-Z0-9+.-]{0,30}://\S+\s*$"
+_WORD = rf"\s*{_PART}+@{_PART}+\s*"
+#: What the schema says of a target by its type: a pattern neither counts addresses nor reads URLs.
+_BY_TYPE: list[Any] = [
+    {"properties": {"type": {"const": kind}, "target": {"pattern": pattern}}}
+    for kind, pattern in (("email", f"^{_WORD}(,{_WORD})*$"), ("webhook", r"^\s*https?://"), ("apprise", _APPRISE))
+]
 
 
 def _check_emails(target: str) -> None:
     addresses = [part.strip() for part in target.split(",")]
-    if len(addresses) > 20:
-        raise ValueError("at most 20 addresses, separated by commas")
+    if len(addresses) > _MOST_ADDRESSES:
+        raise ValueError(f"at most {_MOST_ADDRESSES} addresses, separated by commas")
     for address in addresses:
-        if len(address) > 254 or not _EMAIL.match(address):
+        if not re.fullmatch(_EMAIL, address):
             raise ValueError(f"{address!r} is no e-mail address; write name@example.org, several separated by commas")
 
 
@@ -107,12 +116,14 @@ def _check_url(target: str) -> None:
 
 
 def _check_apprise(target: str) -> None:
-    if not re.match(r"^[a-zA-Z][a-zA-Z0-9+.-]{0,30}://\S+$", target):
+    if not re.match(_APPRISE, target):
         raise ValueError("an Apprise URL is like slack://…, tgram://… or pagerduty://…")
 
 
 class Notification(StorableModel):
     """Where a rule's events go."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _BY_TYPE})
 
     type: ChannelType
     target: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)] = Field(
@@ -196,7 +207,7 @@ class RuleUpdate(StorableModel):
     severity: Severity | None = None
     enabled: bool | None = None
     notification: Notification | None = None
-    version: int | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
+    version: Whole | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
 
     _step_of_a_rule = field_validator("step")(_check_step)
 
@@ -212,8 +223,8 @@ class Instance(Model):
 
     tags: dict[str, str]
     state: InstanceState
-    since: datetime | None = Field(default=None, description="Since when it is in this state.")
-    pending_since: datetime | None = Field(default=None, description="Since when the condition has held, frozen time left out.")
+    since: Instant | None = Field(default=None, description="Since when it is in this state.")
+    pending_since: Instant | None = Field(default=None, description="Since when the condition has held, frozen time left out.")
     no_data: bool = Field(default=False, description="No value just now; state and clock stand still meanwhile, with `keep`.")
     value: float | None = Field(default=None, description="The newest value, where there is one.")
 
@@ -221,19 +232,19 @@ class Instance(Model):
 class Rule(RuleDefinition):
     """A stored rule with its present state."""
 
-    id: UUID
-    owner_id: UUID | None = None
-    version: int
-    paused_until: datetime | None = Field(default=None, description="Until then nobody is told; year 9999: until it is resumed.")
+    id: Id
+    owner_id: Id | None = None
+    version: Whole
+    paused_until: Instant | None = Field(default=None, description="Until then nobody is told; year 9999: until it is resumed.")
     error: str | None = Field(default=None, description="Why the rule couldn't be judged at its last tick.")
     state: RuleState = "nodata"
-    since: datetime | None = Field(default=None, description="Since when it is in this state.")
+    since: Instant | None = Field(default=None, description="Since when it is in this state.")
     value: float | None = Field(default=None, description="Of the instance that stands worst.")
     instances: list[Instance] = Field(default_factory=list, description="At most 50 in lists, the most urgent first.")
     instance_count: int = 0
     silenced: bool = Field(default=False, description="Whether a silence matches all of the rule just now.")
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
     @property
     def is_public(self) -> bool:
@@ -244,30 +255,30 @@ class Rule(RuleDefinition):
 class Delivery(Model):
     """What became of telling one channel of an event."""
 
-    id: UUID = Field(description="Stable: a receiver that sees it twice has been sent it twice.")
+    id: Id = Field(description="Stable: a receiver that sees it twice has been sent it twice.")
     type: ChannelType
     target: str
     state: DeliveryState
     attempts: int
-    next_attempt_at: datetime | None = None
-    sent_at: datetime | None = None
+    next_attempt_at: Instant | None = None
+    sent_at: Instant | None = None
     error: str | None = None
 
 
 class Event(Model):
     """A transition of an instance. Events outlive their rule."""
 
-    id: UUID
-    rule_id: UUID
+    id: Id
+    rule_id: Id
     rule_name: str
     severity: Severity
-    incident: UUID = Field(description="What firing and its resolved share.")
+    incident: Id = Field(description="What firing and its resolved share.")
     status: Status
     reason: Reason | None = Field(default=None, description="Why it was resolved, where the value didn't.")
     value: float | None
     tags: dict[str, str]
-    triggered_at: datetime = Field(description="The tick of this incident's firing.")
-    resolved_at: datetime | None = Field(default=None, description="The tick of its end; on the firing event as well.")
+    triggered_at: Instant = Field(description="The tick of this incident's firing.")
+    resolved_at: Instant | None = Field(default=None, description="The tick of its end; on the firing event as well.")
     deliveries: list[Delivery] = Field(default_factory=list)
 
 
@@ -307,9 +318,11 @@ class BacktestRequest(Model):
     """The body of ``POST /alerts/backtest``."""
 
     rule: RuleDefinition
-    start: AwareDatetime
-    end: AwareDatetime
-    max_points: int = Field(default=1000, ge=10, le=10_000, description="Bounds the points a series that are answered to draw.")
+    start: Moment
+    end: Moment
+    max_points: Annotated[int, Field(ge=10, le=10_000), WHOLE] = Field(
+        default=1000, description="Bounds the points a series that are answered to draw."
+    )
 
     @model_validator(mode="after")
     def _start_before_end(self) -> BacktestRequest:
@@ -323,8 +336,8 @@ class Period(Model):
 
     tags: dict[str, str]
     state: Literal["pending", "firing"]
-    start: datetime
-    end: datetime | None
+    start: Instant
+    end: Instant | None
     value: float | None = None
     reason: Reason | None = None
 
@@ -337,9 +350,9 @@ class BacktestSeries(Model):
 class Backtest(Model):
     """What a rule would have done."""
 
-    start: datetime
-    end: datetime
-    judged_from: datetime | None = Field(description="From here on the history suffices to judge; null where it never does.")
+    start: Instant
+    end: Instant
+    judged_from: Instant | None = Field(description="From here on the history suffices to judge; null where it never does.")
     fired: int = Field(description="How often it would have fired.")
     firing_seconds: float
     summary: str = Field(description="`fired 3 times in 7 days, 42 minutes in total`")
@@ -354,11 +367,11 @@ class Backtest(Model):
 class SilenceRequest(StorableModel):
     """Mutes what matches all that is given; nothing given matches everything."""
 
-    rule_id: UUID | None = None
+    rule_id: Id | None = None
     tags: Tags = Field(default_factory=dict)
     severity: Severity | None = None
-    starts_at: AwareDatetime | None = Field(default=None, description="Now when missing.")
-    ends_at: AwareDatetime
+    starts_at: Moment | None = Field(default=None, description="Now when missing.")
+    ends_at: Moment
     reason: Comment = ""
 
     @model_validator(mode="after")
@@ -369,16 +382,16 @@ class SilenceRequest(StorableModel):
 
 
 class Silence(Model):
-    id: UUID
-    rule_id: UUID | None
+    id: Id
+    rule_id: Id | None
     tags: dict[str, str]
     severity: Severity | None
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: Instant
+    ends_at: Instant
     reason: str
-    owner_id: UUID | None
+    owner_id: Id | None
     created_by: str = Field(description="E-mail of who made it, as it was then.")
-    created_at: datetime
+    created_at: Instant
     active: bool
 
     @property
@@ -387,7 +400,7 @@ class Silence(Model):
 
 
 class PauseRequest(Model):
-    until: AwareDatetime | None = Field(default=None, description="Until it is resumed, when missing.")
+    until: Moment | None = Field(default=None, description="Until it is resumed, when missing.")
 
 
 class TestSent(Model):

@@ -1,18 +1,42 @@
-"""The base of all contract models: camelCase on the wire, snake_case in Python, unknown fields refused."""
+"""The base of all contract models: camelCase on the wire, snake_case in Python, unknown fields refused, nothing coerced.
+
+A number is no text, a text no number, and neither is true or false: what a client got wrong is told, not guessed. JSON has
+no form of its own for ids and times, so these are text there (`Id`, `Instant`), and knows no whole numbers: 5.0 is 5 (`WHOLE`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
 from dashapp.errors import ValidationFailed
 
+#: A UUID, as text on the wire.
+Id = Annotated[UUID, Field(strict=False)]
+#: A time that the server says. What a client says is a `dashapp.contract.timerange.Moment`.
+Instant = Annotated[datetime, Field(strict=False)]
+
+
+#: For text that is stripped and may not be empty then: what the schema has to say of it.
+NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Makes an int a whole number however it is written; bounds stand before it.
+WHOLE = BeforeValidator(_whole)
+Whole = Annotated[int, WHOLE]
+
 
 class Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", allow_inf_nan=False, strict=True)
 
     def wire(self) -> dict[str, Any]:
         """This model as JSON-ready camelCase, without what is unset."""

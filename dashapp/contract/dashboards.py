@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from dashapp.contract.base import Model, StorableModel
+from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, StorableModel, Whole
 from dashapp.contract.durations import Step
 from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Function, MetricName, Selection, TagKey
 from dashapp.contract.variables import MOST_VARIABLES, Variable, check_names
@@ -26,7 +24,7 @@ NullHandling = Literal["gap", "connect", "zero"]
 Unit = Literal[
     "", "short", "count", "percent", "ratio", "bytes", "bytes/s", "bytesSI", "bytesSI/s", "bits/s", "seconds", "ms", "ops/s",
 ]  # fmt: skip
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 #: A metric's name, or nothing.
 PanelMetric = Annotated[str, StringConstraints(max_length=255, pattern=NAME_PATTERN.replace("^", "^(").replace("$", ")?$"))]
 Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -50,10 +48,10 @@ class Shown:
 class Position(Model):
     """Where a panel stands on the 12-column grid."""
 
-    x: int = Field(default=0, ge=0, le=11)
-    y: int = Field(default=0, ge=0, le=10_000)
-    w: int = Field(default=6, ge=1, le=12)
-    h: int = Field(default=4, ge=1, le=8)
+    x: Annotated[int, Field(ge=0, le=11), WHOLE] = 0
+    y: Annotated[int, Field(ge=0, le=10_000), WHOLE] = 0
+    w: Annotated[int, Field(ge=1, le=12), WHOLE] = 6
+    h: Annotated[int, Field(ge=1, le=8), WHOLE] = 4
 
     @model_validator(mode="after")
     def _fits(self) -> Position:
@@ -63,7 +61,7 @@ class Position(Model):
 
 
 class LayoutItem(Position):
-    i: UUID = Field(description="The panel's id.")
+    i: Id = Field(description="The panel's id.")
 
 
 class Thresholds(Model):
@@ -105,7 +103,9 @@ class PanelOptions(StorableModel):
     unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(
         default="", description="How values are written on axes, legends and stats."
     )
-    decimals: Annotated[int | None, Shown("Decimals", "Values", empty="as it reads best")] = Field(default=None, ge=0, le=6)
+    decimals: Annotated[Annotated[int, Field(ge=0, le=6), WHOLE] | None, Shown("Decimals", "Values", empty="as it reads best")] = (
+        None
+    )
     calculation: Annotated[
         Calculation,
         Shown("Show the", "Values", {"last": "last value", "avg": "average", "min": "minimum", "max": "maximum"}),
@@ -123,8 +123,8 @@ class PanelOptions(StorableModel):
     null_handling: Annotated[
         NullHandling, Shown("Where samples are missing", "Drawing", {"gap": "a gap", "connect": "a line across", "zero": "zero"})
     ] = Field(default="gap", description="What is drawn where nobody measured.")
-    limit: Annotated[int | None, Shown("At most so many series", "Drawing", empty="40")] = Field(
-        default=None, ge=1, le=100, description="Only so many series, the largest on average."
+    limit: Annotated[Annotated[int, Field(ge=1, le=100), WHOLE] | None, Shown("At most so many series", "Drawing", empty="40")] = (
+        Field(default=None, description="Only so many series, the largest on average.")
     )
     thresholds: Thresholds = Field(default_factory=Thresholds)
     threshold_style: Annotated[
@@ -134,7 +134,7 @@ class PanelOptions(StorableModel):
     legend: Annotated[list[LegendFigure], Shown("Figures", "Legend")] = Field(
         default=["last", "avg", "max"], max_length=5, description="The figures of the legend's table."
     )
-    step: Annotated[Step | None, Shown("Bucket width", "Samples", empty="follows the range")] = Field(
+    step: Annotated[Step | None, Shown("Bucket width", "Samples", empty="follows the range", kind="text")] = Field(
         default=None, description="Bucket width; follows the range when missing."
     )
     aggregation: Annotated[Aggregation | None, _AGGREGATION] = None
@@ -153,8 +153,16 @@ class PanelOptions(StorableModel):
         return self
 
 
+_ASKING: list[Any] = [
+    {"properties": {"type": {"enum": sorted(UNASKING)}}},
+    {"properties": {"query": {"minLength": 1}}, "required": ["query"]},
+]
+
+
 class PanelDefinition(StorableModel):
     """What a panel is, without where it is stored."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _ASKING})
 
     title: Title
     type: PanelType
@@ -245,12 +253,12 @@ class PanelUpdate(StorableModel):
     query: PanelMetric | None = None
     options: PanelOptions | None = None
     position: Position | None = None
-    version: int | None = Field(default=None, description="The dashboard's version that this change was made on.")
+    version: Whole | None = Field(default=None, description="The dashboard's version that this change was made on.")
 
 
 class Panel(PanelDefinition):
-    id: UUID
-    dashboard_id: UUID
+    id: Id
+    dashboard_id: Id
     error: str | None = Field(
         default=None,
         description="Why the panel can't be drawn as it is stored; the fields at fault then show their defaults.",
@@ -280,37 +288,37 @@ class DashboardUpdate(StorableModel):
     is_public: bool | None = None
     variables: Variables | None = Field(default=None, description=f"{_VARIABLES} Replaces all.")
     layout: list[LayoutItem] | None = Field(default=None, max_length=100, description="Moves all of these in one transaction.")
-    version: int | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
+    version: Whole | None = Field(default=None, description="The version that this change was made on; a stale one answers 409.")
 
 
 class PublicLink(Model):
     """A link that shows a dashboard to everybody who has it."""
 
     path: str = Field(description="On this server; the token in it is random.")
-    created_at: datetime
+    created_at: Instant
 
 
 class DashboardSummary(Model):
-    id: UUID
+    id: Id
     name: str
     description: str
-    owner_id: UUID
+    owner_id: Id
     is_public: bool
-    version: int
+    version: Whole
     panel_count: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Instant
+    updated_at: Instant
 
 
 class Dashboard(Model):
-    id: UUID
+    id: Id
     name: str
     description: str
-    owner_id: UUID
+    owner_id: Id
     is_public: bool
     variables: list[Variable] = Field(default_factory=list, description=_VARIABLES)
     panels: list[Panel]
     layout: list[LayoutItem]
-    version: int
-    created_at: datetime
-    updated_at: datetime
+    version: Whole
+    created_at: Instant
+    updated_at: Instant

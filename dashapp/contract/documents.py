@@ -11,12 +11,11 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
-from uuid import UUID
 
 import yaml
 from pydantic import Field, ValidationError
 
-from dashapp.contract.base import from_pydantic
+from dashapp.contract.base import Id, from_pydantic
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, Panel, PanelDefinition
 from dashapp.errors import Conflict, ValidationFailed
 
@@ -28,7 +27,7 @@ _ODD_BREAKS = frozenset("\r\x85\u2028\u2029")
 class DashboardDocument(DashboardRequest):
     """A dashboard's file."""
 
-    id: UUID | None = Field(
+    id: Id | None = Field(
         default=None,
         description="Which dashboard this is, on every server. Without it, it is your own dashboard of this name, or a new one.",
     )

@@ -10,7 +10,10 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _WORDS = {"second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "day": "d", "week": "w"}
-_DURATION = re.compile(r"^\s*(\d{1,9})\s*([a-z]+)\s*$")
+_DURATION = re.compile(r"^\s*0*([1-9]\d{0,8})\s*([a-z]+)\s*$")
+#: The same as a pattern for JSON Schema, but for the longest; of milliseconds only whole seconds.
+WHOLE_SECONDS = r"^\s*0*[1-9]\d{0,8}\s*([smhdw]|(sec|second|min|minute|hour|day|week)s?)\s*$|^\s*0*[1-9]\d{0,5}000\s*ms\s*$"
+_MS = timedelta(milliseconds=1)
 _LONGEST_MS = 100 * 366 * UNITS_MS["d"]
 
 
@@ -47,18 +50,29 @@ def humanize_ms(ms: float) -> str:
     return "0 s"
 
 
-def _step(value: object) -> object:
-    if isinstance(value, str):
-        ms = parse_ms(value)
-        if ms < 1000 or ms % 1000 or ms > UNITS_MS["d"] * 366:
-            raise ValueError(f"{value!r} is no step; take whole seconds from 1s to 366d")
-        return ms
+def text_of(value: object, such_as: str) -> str:
+    """What a client writes as a duration. A number is none: nobody knows of what.
+
+    Raises:
+        ValueError: it is no text; `such_as` says what would be right.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"a duration is text such as {such_as}")
     return value
 
 
-_STEP_SCHEMA = {"type": "string", "pattern": r"^\d+\s*(s|m|h|d)$", "examples": ["30s", "5m", "1h"]}
+def _step(value: object) -> int:
+    if isinstance(value, timedelta):
+        return value // _MS
+    ms = parse_ms(text_of(value, "30s, 5m or 1h"))
+    if ms < 1000 or ms % 1000 or ms > UNITS_MS["d"] * 366:
+        raise ValueError(f"{value!r} is no step; take whole seconds from 1s to 366d")
+    return ms
 
-#: A bucket width: text such as ``30s`` on the wire, whole milliseconds in Python.
+
+_STEP_SCHEMA = {"type": "string", "pattern": WHOLE_SECONDS, "examples": ["30s", "5m", "1h"]}
+
+#: A bucket width: text such as ``30s`` on the wire, whole milliseconds in Python, made of a timedelta there.
 Step = Annotated[int, BeforeValidator(_step), PlainSerializer(format_ms, return_type=str), WithJsonSchema(_STEP_SCHEMA)]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, StringConstraints, TypeAdapter, WithJsonSchema, field_validator, model_validator
 
-from dashapp.contract.base import Model, StorableModel
+from dashapp.contract.base import WHOLE, Model, StorableModel
 from dashapp.contract.durations import Step
-from dashapp.contract.timerange import EARLIEST_MS, LATEST_MS, from_ms, to_ms
+from dashapp.contract.timerange import EARLIEST_MS, LATEST_MS, MomentUtc, from_ms, to_ms
 
 #: Two values of 1e308 in one bucket make a sum overflow, and one point would then stop every refresh.
 LARGEST_VALUE = 1e290
@@ -37,7 +37,16 @@ def _storable(text: str) -> str:
 
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 TagValue = Annotated[str, StringConstraints(max_length=LONGEST_TAG_VALUE, strict=True)]
-Tags = Annotated[dict[TagKey, TagValue], Field(max_length=32)]
+_KEY = {"minLength": 1, "maxLength": 255, "pattern": NAME_PATTERN}
+_ONE_VALUE = {"type": "string", "maxLength": LONGEST_TAG_VALUE}
+
+
+def _tags_schema(values: object) -> dict[str, object]:
+    """Pydantic lets keys that don't fit pass in its schema."""
+    return {"type": "object", "propertyNames": _KEY, "additionalProperties": values, "maxProperties": 32}
+
+
+Tags = Annotated[dict[TagKey, TagValue], Field(max_length=32), WithJsonSchema(_tags_schema(_ONE_VALUE))]
 MOST_TAG_VALUES = 1000
 
 
@@ -55,14 +64,12 @@ def _filter(value: object) -> str | list[str]:
     return distinct[0] if len(distinct) == 1 else distinct
 
 
-_ONE_VALUE = {"type": "string", "maxLength": LONGEST_TAG_VALUE}
-TagFilter = Annotated[
-    str | list[str],
-    PlainValidator(_filter),
-    WithJsonSchema({"anyOf": [_ONE_VALUE, {"type": "array", "items": _ONE_VALUE, "minItems": 1, "maxItems": MOST_TAG_VALUES}]}),
-]
+_SEVERAL_VALUES = {"type": "array", "items": _ONE_VALUE, "minItems": 1, "maxItems": MOST_TAG_VALUES}
+TagFilter = Annotated[str | list[str], PlainValidator(_filter), WithJsonSchema({"anyOf": [_ONE_VALUE, _SEVERAL_VALUES]})]
 #: Which series: those that have each of these tags with the value, or one of the values.
-Filters = Annotated[dict[TagKey, TagFilter], Field(max_length=32)]
+Filters = Annotated[
+    dict[TagKey, TagFilter], Field(max_length=32), WithJsonSchema(_tags_schema({"anyOf": [_ONE_VALUE, _SEVERAL_VALUES]}))
+]
 _FILTERS = "Only series with all of these tags; a list of values means any of them."
 
 
@@ -144,17 +151,17 @@ def _written(value: str | list[str]) -> str:
 class MetricQuery(Selection):
     """The one question of the read path, answered with a `Frame`. ``start`` is inclusive, ``end`` exclusive."""
 
-    start: datetime = Field(description="ISO 8601; UTC where no offset is given.")
-    end: datetime = Field(description="ISO 8601; UTC where no offset is given.")
+    start: MomentUtc = Field(description="ISO 8601; UTC where no offset is given.")
+    end: MomentUtc = Field(description="ISO 8601; UTC where no offset is given.")
     step: Step | None = Field(default=None, description="Bucket width; follows the range when missing.")
-    max_points: int = Field(default=1000, ge=1, le=100_000, description="Bounds the points a series when step is missing.")
+    max_points: Annotated[int, Field(ge=1, le=100_000), WHOLE] = Field(
+        default=1000, description="Bounds the points a series when step is missing."
+    )
 
     @model_validator(mode="after")
     def _start_before_end(self) -> MetricQuery:
         if self.start_ms >= self.end_ms:
             raise ValueError("start must be before end")
-        if not self.start_ms >= EARLIEST_MS or self.end_ms > LATEST_MS:
-            raise ValueError("start and end run from 1970 to 2100")
         return self
 
     @property
@@ -169,10 +176,12 @@ class MetricQuery(Selection):
     def over(
         cls, selection: Selection, start_ms: int, end_ms: int, *, step: int | None = None, max_points: int = 1000
     ) -> MetricQuery:
-        """`selection` over [start_ms, end_ms)."""
+        """`selection` over [start_ms, end_ms), in steps of so many ms."""
+        width: Any = None if step is None else timedelta(milliseconds=step)
         return cls(
             query=selection.query, aggregation=selection.aggregation, function=selection.function, tags=selection.tags,
-            group_by=selection.group_by, start=from_ms(start_ms), end=from_ms(end_ms), step=step, max_points=max_points,
+            group_by=selection.group_by, start=from_ms(start_ms), end=from_ms(end_ms), max_points=max_points,
+            step=width,
         )  # fmt: skip
 
 
@@ -180,8 +189,8 @@ class SingleQuery(Model):
     """The body of ``POST /query``."""
 
     query: MetricName
-    start: datetime
-    end: datetime
+    start: MomentUtc
+    end: MomentUtc
     aggregation: Aggregation = "avg"
     function: Function | None = Field(default=None, description=_FUNCTION)
     step: Step | None = None

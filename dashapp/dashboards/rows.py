@@ -62,7 +62,7 @@ def dashboard_of(row: Row, panels: Iterable[Row]) -> Dashboard:
     """A dashboard's row and its panels', in reading order."""
     built = sorted((panel_of(panel) for panel in panels), key=lambda p: (p.position.y, p.position.x, p.id))
     layout = [LayoutItem.model_construct(i=panel.id, **dict(panel.position)) for panel in built]
-    return Dashboard(**{**row, "variables": _variables(row["variables"])}, panels=built, layout=layout)
+    return Dashboard.model_validate({**row, "variables": _variables(row["variables"]), "panels": built, "layout": layout})
 
 
 def _variables(stored: object) -> list[Variable]:

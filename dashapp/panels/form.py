@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import types
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
-from dashapp.contract.dashboards import Choice, FormField, PanelOptions, PanelQuery, PanelTypeInfo, PanelTypes, Position, Shown
+from dashapp.contract.dashboards import (
+    Choice,
+    FormField,
+    PanelOptions,
+    PanelQuery,
+    PanelType,
+    PanelTypeInfo,
+    PanelTypes,
+    Position,
+    Shown,
+)
 from dashapp.panels import PANELS
 
 _KINDS: dict[Any, str] = {bool: "switch", int: "integer", float: "number"}
@@ -25,7 +35,7 @@ def panel_form() -> PanelTypes:
     return PanelTypes(
         types=[
             PanelTypeInfo(
-                type=kind,
+                type=cast(PanelType, kind),
                 label=panel.label,
                 about=panel.about,
                 sketch=panel.sketch,
@@ -55,7 +65,7 @@ def _fields(model: type[BaseModel], prefix: str = "") -> list[FormField]:
 
 
 def _field(name: str, info: FieldInfo, shown: Shown) -> FormField:
-    kind, optional = _bare(info.annotation)
+    kind, optional, limits = _bare(info.annotation)
     values: list[str] = []
     if get_origin(kind) is Literal:
         choice, values = "choice", list(get_args(kind))
@@ -64,7 +74,7 @@ def _field(name: str, info: FieldInfo, shown: Shown) -> FormField:
     else:
         choice = shown.kind or _KINDS.get(kind, "text")
     default = info.get_default(call_default_factory=True)
-    bounds = {type(part): part for part in info.metadata if isinstance(part, Ge | Le)}
+    bounds = {type(part): part for part in [*info.metadata, *limits] if isinstance(part, Ge | Le)}
     choices = [Choice(value=value, label=shown.choices.get(value, value)) for value in values]
     if optional and choices:
         choices.insert(0, Choice(value="", label=shown.empty or "none"))
@@ -76,9 +86,12 @@ def _field(name: str, info: FieldInfo, shown: Shown) -> FormField:
     })  # fmt: skip
 
 
-def _bare(annotation: Any) -> tuple[Any, bool]:
-    """(the type without ``| None``, whether None was allowed)."""
+def _bare(annotation: Any) -> tuple[Any, bool, list[Any]]:
+    """(the type without ``| None``, whether None was allowed, what else is said of the type)."""
+    optional, said = False, []
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [part for part in get_args(annotation) if part is not type(None)]
-        return rest[0], len(rest) < len(get_args(annotation))
-    return annotation, False
+        annotation, optional = rest[0], len(rest) < len(get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        annotation, *said = get_args(annotation)
+    return annotation, optional, [limit for part in said for limit in getattr(part, "metadata", [])]

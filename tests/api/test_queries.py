@@ -86,7 +86,7 @@ class TestSingle:
             ({"start": iso(T0 + 900_000)}, "start"),
             ({"start": iso(T0 + 300_000)}, "start"),
             ({"start": "yesterday"}, "start"),
-            ({"end": "9999-01-01T00:00:00Z"}, "start"),
+            ({"end": "9999-01-01T00:00:00Z"}, "end"),
             ({"end": None}, "end"),
             ({"query": "a b"}, "query"),
             ({"aggregation": "median"}, "aggregation"),

@@ -25,7 +25,7 @@ _queries = st.builds(PanelQuery, query=_names, tags=_tags, group_by=st.lists(_na
 _thresholds = st.builds(Thresholds, warning=_numbers, critical=_numbers)
 _options = st.builds(
     PanelOptions, unit=st.sampled_from(["", "percent", "bytes/s"]), thresholds=_thresholds,
-    step=st.none() | st.sampled_from([1000, 60_000, 3_600_000]), stack=st.booleans(), tags=_tags, alias=st.none() | _texts,
+    step=st.none() | st.sampled_from(["1s", "1m", "1h"]), stack=st.booleans(), tags=_tags, alias=st.none() | _texts,
     queries=st.lists(_queries, max_size=2), limit=st.none() | st.integers(1, 100),
 )  # fmt: skip
 _positions = st.tuples(st.integers(0, 6), st.integers(0, 50), st.integers(1, 6), st.integers(1, 8)).map(
