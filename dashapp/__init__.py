@@ -6,51 +6,23 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dashapp.client import AsyncClient, Client
+    from dashapp.client import connect, connect_async
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "connect", "connect_async"]
 
 
-def connect(
-    url: str | None = None,
-    token: str | None = None,
-    *,
-    data_dir: Path | str | None = None,
-    timeout_s: float = 60.0,
-    patience_s: float = 30.0,
-) -> Client:
-    """A client of a running dashapp.
-
-    Args:
-        url: of the server; else ``DASHAPP_URL``, else that of the ``dashapp up`` which runs on this machine.
-        token: an API token with scope ``read`` or ``write``; else ``DASHAPP_TOKEN``, else the running dashapp's own for
-            whoever may read its data directory.
-        data_dir: of the running dashapp, where it isn't the usual one.
-        timeout_s: how long the server may take to answer one request.
-        patience_s: how long requests are repeated while the server is away.
-
-    Raises:
-        StartupError: no server is named and none runs here, or there is no token.
-    """
+def __getattr__(name: str) -> Any:
+    """The client is loaded when somebody connects: the server, the agent and the commands begin with this module, too."""
+    if name not in ("connect", "connect_async"):
+        raise AttributeError(f"module 'dashapp' has no attribute {name!r}")
     from dashapp import client
 
-    return client.connect(url, token, data_dir=data_dir, timeout_s=timeout_s, patience_s=patience_s)
+    return getattr(client, name)
 
 
-def connect_async(
-    url: str | None = None,
-    token: str | None = None,
-    *,
-    data_dir: Path | str | None = None,
-    timeout_s: float = 60.0,
-    patience_s: float = 30.0,
-) -> AsyncClient:
-    """The same for programs with an event loop: all methods are coroutines."""
-    from dashapp import client
-
-    return client.connect_async(url, token, data_dir=data_dir, timeout_s=timeout_s, patience_s=patience_s)
+def __dir__() -> list[str]:
+    return [*globals(), "connect", "connect_async"]
 
 
 def _shown(thing: Any) -> Any:

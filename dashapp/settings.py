@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dashapp.contract.addresses import on_this_machine
 from dashapp.contract.durations import Retention, Span
 from dashapp.errors import StartupError
 from dashapp.logs import Format, Level
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
     @classmethod
     def _safe_issuer(cls, url: str) -> str:
         parts = urlsplit(url)
-        local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+        local = parts.scheme == "http" and on_this_machine(url)
         if url and not (parts.hostname and (parts.scheme == "https" or local)):
             raise ValueError("takes the provider's https:// address, as its discovery document names it")
         return url

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
 from dashapp.agent.daemon import in_thread
 from dashapp.agent.spool import Spool
+from dashapp.contract.addresses import on_this_machine, server_url
 from dashapp.errors import StartupError
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,6 @@ _LONGEST_RETRY_AFTER_S = 300.0
 #: After so many batches in a row the sender dares a larger one again.
 _GROW_AFTER = 20
 _POINT = re.compile(r"^(?:body\.)?points\.(\d+)(?:\.|$)")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -87,16 +86,14 @@ class Sender:
         longest_wait_s: float = LONGEST_WAIT_S,
     ) -> None:
         self._spool = spool
-        self._url = _endpoint(url)
+        self._url = f"{server_url(url)}/api/v1/metrics"
         if not token.strip() or not token.strip().isascii() or not token.strip().isprintable():
             raise StartupError("the token is empty or holds characters that no token has; make one with `dashapp token create`.")
         self._first_wait_s, self._longest_wait_s = first_wait_s, longest_wait_s
-        # A proxy for the outside can't reach this machine's own server.
-        proxied = urlsplit(self._url).hostname not in _LOOPBACK
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token.strip()}", "Content-Type": "application/json", "User-Agent": "dashapp-agent"},
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
-            trust_env=proxied,
+            trust_env=not on_this_machine(url),
         )
         self._more = asyncio.Event()
         self._limit = MAX_POINTS
@@ -216,17 +213,6 @@ class Sender:
             return _Later("busy", f"The server at {self._url} answers {status}.", wait_s)
         sentence = f"What answers at {self._url} isn't dashapp's API (status {status}); check the URL."
         return _Later("stranger", sentence, max(wait_s, self._longest_wait_s))
-
-
-def _endpoint(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise StartupError(f"{url!r} isn't the URL of a server; write it like http://127.0.0.1:5006.")
-    return f"{url.strip().rstrip('/')}/api/v1/metrics"
 
 
 def _pause(failures: int, later: _Later, first_s: float, longest_s: float) -> float:

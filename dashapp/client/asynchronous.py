@@ -384,7 +384,20 @@ def connect_async(
     timeout_s: float = 60.0,
     patience_s: float = 30.0,
 ) -> AsyncClient:
-    """A client of the server at `url`; see `dashapp.connect`."""
+    """A client of a running dashapp: `connect` answers a `Client`, `connect_async` an `AsyncClient`, all of whose methods are
+    coroutines.
+
+    Args:
+        url: of the server; else ``DASHAPP_URL``, else that of the ``dashapp up`` which runs on this machine.
+        token: an API token with scope ``read`` or ``write``; else ``DASHAPP_TOKEN``, else the running dashapp's own for
+            whoever may read its data directory.
+        data_dir: of the running dashapp, where it isn't the usual one.
+        timeout_s: how long the server may take to answer one request.
+        patience_s: how long requests are repeated while the server is away.
+
+    Raises:
+        StartupError: no server is named and none runs here, or there is no token.
+    """
     return AsyncClient(*find(url, token, data_dir), timeout_s=timeout_s, patience_s=patience_s)
 
 

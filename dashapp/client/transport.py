@@ -7,12 +7,12 @@ import random
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import orjson
 
 from dashapp import errors
+from dashapp.contract.addresses import on_this_machine
 from dashapp.errors import DashappError, Unavailable
 
 _FAMILY: dict[str, type[DashappError]] = {
@@ -20,7 +20,6 @@ _FAMILY: dict[str, type[DashappError]] = {
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, DashappError) and "code" in vars(kind)
 }
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 10.0
 
 
@@ -40,8 +39,7 @@ class Transport:
             base_url=f"{url}/api/v1",
             headers={"Authorization": f"Bearer {token}", "User-Agent": "dashapp-client"},
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
-            # A proxy for the outside can't reach this machine's own server.
-            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+            trust_env=not on_this_machine(url),
         )
 
     async def close(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dashapp.client import local
+from dashapp.contract.addresses import server_url
 from dashapp.errors import StartupError
 
 
@@ -19,17 +19,6 @@ def _data_dir(data_dir: Path | str | None) -> Path:
     return load().data_dir
 
 
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url.strip())
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise StartupError(f"{url!r} isn't the URL of a server; write it like http://127.0.0.1:5006.")
-    return url.strip().rstrip("/")
-
-
 def find(url: str | None, token: str | None, data_dir: Path | str | None = None) -> tuple[str, str]:
     """(URL, token) of the server that is meant.
 
@@ -38,7 +27,7 @@ def find(url: str | None, token: str | None, data_dir: Path | str | None = None)
     """
     url, token = url or os.environ.get("DASHAPP_URL"), token or os.environ.get("DASHAPP_TOKEN")
     if url and token:
-        return _checked(url), token.strip()
+        return server_url(url), token.strip()
     directory = _data_dir(data_dir)
     running = local.read(directory)
     if url is None:
@@ -47,7 +36,7 @@ def find(url: str | None, token: str | None, data_dir: Path | str | None = None)
                 f"no dashapp runs in {directory}; start `dashapp up`, or give a URL and a token (DASHAPP_URL, DASHAPP_TOKEN)."
             )
         return running.url, token.strip() if token else running.token
-    url = _checked(url)
+    url = server_url(url)
     # The local token goes to the server that made it, and to no other.
     if running is None or url != running.url:
         raise StartupError(f"there is no token for {url}; make one with `dashapp token create` and set DASHAPP_TOKEN.")

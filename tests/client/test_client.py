@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,13 @@ async def test_the_same_in_an_event_loop(data_dir: Path, client: Client) -> None
         assert (await other.query("async.x")).iloc[-1].item() == 1
         assert [metric.name for metric in await other.metrics("async")] == ["async.x"]
     assert client.me().role == "admin", "a sync client works within a loop, as in a notebook"
+
+
+def test_a_method_takes_and_says_the_same_in_both_clients() -> None:
+    for one, other in ((Client.query, AsyncClient.query), (dashapp.connect, dashapp.connect_async)):
+        assert not inspect.iscoroutinefunction(one)
+        assert one.__doc__
+        assert (one.__doc__, inspect.signature(one).parameters) == (other.__doc__, inspect.signature(other).parameters)
 
 
 def test_a_rule_is_tried_on_history(client: Client) -> None:
