@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +65,22 @@ def _read(paths: Iterable[Path]) -> list[_File]:
     return files
 
 
-def _stored(client: Client, file: DashboardDocument, known: list[DashboardSummary]) -> DashboardSummary | None:
-    """The stored dashboard that a file is about, as the server would judge."""
-    if file.id is not None:
-        return next((dashboard for dashboard in known if dashboard.id == file.id), None)
-    named = [dashboard for dashboard in known if dashboard.name == file.name and dashboard.owner_id == client.me().id]
-    if len(named) > 1:
-        ids = ", ".join(str(dashboard.id) for dashboard in named)
-        raise ValidationFailed(f"You have several dashboards named {file.name!r}; say in the file which is meant, id: {ids}.")
-    return named[0] if named else None
+class _Stored:
+    """The server's dashboards that the account may see."""
+
+    def __init__(self, client: Client) -> None:
+        self.all, me = client.dashboards(), client.me().id
+        self.own = [dashboard for dashboard in self.all if dashboard.owner_id == me]
+
+    def about(self, file: DashboardDocument) -> DashboardSummary | None:
+        """The one that a file is about, as the server would judge."""
+        if file.id is not None:
+            return next((dashboard for dashboard in self.all if dashboard.id == file.id), None)
+        named = [dashboard for dashboard in self.own if dashboard.name == file.name]
+        if len(named) > 1:
+            ids = ", ".join(str(dashboard.id) for dashboard in named)
+            raise ValidationFailed(f"You have several dashboards named {file.name!r}; say in the file which is meant, id: {ids}.")
+        return named[0] if named else None
 
 
 def _slug(name: str) -> str:
@@ -102,9 +110,9 @@ def pull(
     files = _read(files_in(directory))
     taken: set[Path] = set()
     with connect(url, token, data_dir=data_dir) as client:
-        known = client.dashboards()
-        about = {stored.id: file for file in files if (stored := _stored(client, file.document, known))}
-        for dashboard in known:
+        server = _Stored(client)
+        about = {stored.id: file for file in files if (stored := server.about(file.document))}
+        for dashboard in server.all:
             text = client.definition(dashboard.id)
             file = about.get(dashboard.id)
             path = file.path if file else _free(directory, dashboard.name, taken)
@@ -123,20 +131,29 @@ def push(
     token: ServerToken = None,
     data_dir: ServerDataDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Delete dashboards of yours that no file is about.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Make the server's dashboards what the files say. Nothing is sent unless all files are right; nothing is deleted."""
+    """Make the server's dashboards what the files say. Nothing is sent unless all files are right."""
     from dashapp.client import connect
     from dashapp.dashboards.files import files_in
 
     if not source.exists():
         raise StartupError(f"there is no {source}.")
     files = _read(files_in(source) if source.is_dir() else [source])
+    if prune and not source.is_dir():
+        raise StartupError(f"--prune takes a folder; {source} is a file, and no dashboard but its own would stay.")
+    if prune and not files:
+        raise StartupError(f"{source} holds no .yaml files; with --prune none of your dashboards would stay.")
     if not files:
         typer.echo(f"{source} holds no .yaml files.")
     with connect(url, token, data_dir=data_dir) as client:
-        known = client.dashboards()
+        server = _Stored(client)
+        kept = set()
         for file in files:
-            stored = _stored(client, file.document, known)
+            stored = server.about(file.document)
+            if stored:
+                kept.add(stored.id)
             before, after = client.definition(stored.id) if stored else "", file.text(stored)
             if before == after:
                 typer.echo(f"{file.path}: unchanged")
@@ -147,6 +164,23 @@ def push(
             else:
                 client.put_dashboard(after, file=file.path.name, version=stored.version if stored else None)
                 typer.echo(f"{file.path}: {'changed' if stored else 'made'}")
+        if prune:
+            # Those that were there before: what somebody makes meanwhile stays.
+            _prune(client, [dashboard for dashboard in server.own if dashboard.id not in kept], dry_run=dry_run, yes=yes)
+
+
+def _prune(client: Client, dashboards: list[DashboardSummary], *, dry_run: bool, yes: bool) -> None:
+    for dashboard in dashboards:
+        typer.echo(f"{dashboard.name} ({dashboard.id}): in no file{', would be deleted' if dry_run else ''}")
+    if dry_run or not dashboards:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise StartupError("--prune asks before it deletes; where nobody can answer, say --yes.")
+        typer.confirm(f"Delete {'these' if len(dashboards) > 1 else 'it'}?", abort=True)
+    for dashboard in dashboards:
+        client.delete_dashboard(dashboard.id)
+        typer.echo(f"{dashboard.name}: deleted")
 
 
 @app.command("import-grafana")

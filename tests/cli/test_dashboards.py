@@ -64,6 +64,28 @@ def test_a_change_is_shown_then_made_and_panels_keep_their_ids(data_dir: Path, c
     assert file.read_text().startswith("# by hand"), "what says the same stays as it is"
 
 
+def test_what_is_in_no_file_is_deleted_when_told(data_dir: Path, client: Client, tmp_path: Path) -> None:
+    def prune(*more: str) -> tuple[int, str]:
+        return _run(data_dir, "push", str(tmp_path), "--prune", *more)
+
+    def names() -> set[str]:
+        return {dashboard.name for dashboard in client.dashboards()}
+
+    assert prune("--yes") == (2, f"dashapp: {tmp_path} holds no .yaml files; with --prune none of your dashboards would stay.")
+    assert _run(data_dir, "pull", str(tmp_path))[0] == 0
+    assert "no file" not in prune("--yes")[1]
+    made = [client.put_dashboard(f"name: {name}\n").id for name in ("Stale", "Staler")]
+    code, said = prune("--dry-run")
+    assert (code, said.splitlines()[-2:]) == (
+        0, [f"{name} ({key}): in no file, would be deleted" for name, key in zip(("Stale", "Staler"), made, strict=True)],
+    )  # fmt: skip
+    code, said = prune()
+    assert (code, "say --yes" in said, names() >= {"Stale", "Staler"}) == (2, True, True)
+    code, said = prune("--yes")
+    assert (code, said.splitlines()[-2:]) == (0, ["Stale: deleted", "Staler: deleted"])
+    assert names() & {"Stale", "Staler", "This host"} == {"This host"}
+
+
 def test_all_errors_are_told_with_their_lines_and_nothing_is_sent(data_dir: Path, client: Client, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: Fine\n")
     (tmp_path / "b.yaml").write_text("name: x\npanels:\n  - title: T\n    type: pie\n    query: q\n")

@@ -13,9 +13,13 @@ from dashapp.contract.base import from_pydantic
 from dashapp.contract.dashboards import GRID_COLUMNS, PanelDefinition
 from dashapp.contract.documents import DashboardDocument
 from dashapp.dashboards.grafana import promql, tables
+from dashapp.dashboards.grafana.unmapped import NotMapped
+from dashapp.dashboards.grafana.variables import Variables, read_variables
 from dashapp.errors import ValidationFailed
 
 _LEGEND = re.compile(r"\{\{\s*([^}\s]+)\s*\}\}")
+#: HTML in a text.
+_ELEMENT = re.compile(r"<[a-zA-Z/!]")
 _MOST_QUERIES = 21
 _HIGHEST = 8
 
@@ -70,18 +74,21 @@ def convert(source: Any) -> Imported:
     board = _dict(source, "dashboard") or source
     if not isinstance(board, dict) or not (isinstance(board.get("panels"), list) or isinstance(board.get("rows"), list)):
         raise ValidationFailed("this is no dashboard of Grafana: it has neither panels nor rows.")
-    notes = []
-    if names := [str(_dict(variable).get("name")) for variable in _list(board, "templating", "list") if isinstance(variable, dict)]:
-        notes.append(f"variables are not mapped: {', '.join(names)}")
+    variables = read_variables(_list(board, "templating", "list"), promql.metric_of)
+    notes = list(variables.notes)
     reports: list[PanelReport] = []
     panels: list[PanelDefinition] = []
     titles: list[str] = []
     for panel, place in _placed(board, titles):
-        report = PanelReport(str(panel.get("title") or "Untitled")[:200].strip() or "Untitled", str(panel.get("type") or "?"))
+        kind = str(panel.get("type") or "?")
+        title, unknown = variables.in_text(str(panel.get("title") or ""))
+        report = PanelReport(title[:200].strip() or ("Text" if kind == "text" else "Untitled"), kind)
         reports.append(report)
+        if unknown:
+            report.notes.append(f"its title says {', '.join(unknown)}, which is not mapped")
         try:
-            definition = _panel(panel, place, report)
-        except promql.NotMapped as error:
+            definition = _panel(panel, place, report, variables)
+        except NotMapped as error:
             report.notes.append(str(error))
             continue
         if len(panels) >= 100:
@@ -93,7 +100,9 @@ def convert(source: Any) -> Imported:
         notes.append(f"rows are not mapped, their panels are: {', '.join(titles)}")
     name = str(board.get("title") or "").strip()[:200] or "Imported from Grafana"
     try:
-        document = DashboardDocument(name=name, description=str(board.get("description") or "")[:2000], panels=panels)
+        document = DashboardDocument(
+            name=name, description=str(board.get("description") or "")[:2000], variables=variables.mapped, panels=panels
+        )
     except ValidationError as error:
         raise from_pydantic(error) from None
     return Imported(document, reports, notes)
@@ -156,11 +165,17 @@ def _old_rows(board: dict[str, Any], titles: list[str]) -> Iterator[tuple[dict[s
 # -- panels ------------------------------------------------------------------------------------------------------------
 
 
-def _panel(panel: dict[str, Any], place: dict[str, int], report: PanelReport) -> PanelDefinition:
+def _panel(panel: dict[str, Any], place: dict[str, int], report: PanelReport, variables: Variables) -> PanelDefinition:
     kind = tables.panel_type(report.kind)
     if kind is None:
-        raise promql.NotMapped(f"panels of type {report.kind}")
-    queries = _queries(panel, report)
+        raise NotMapped(f"panels of type {report.kind}")
+    if panel.get("repeat"):
+        report.notes.append(f"it stands once instead of once for each {panel['repeat']}")
+    if kind == "text":
+        return _defined({"type": kind, "position": place, "options": {"content": _content(panel, report, variables)}}, report)
+    if kind == "heatmap" and not (_dict(panel, "options").get("calculate") or panel.get("dataFormat") == "timeseries"):
+        raise NotMapped("a heat map of ready-made buckets; here one shows how the values of series are spread")
+    queries = _queries(panel, report, variables)
     options = _options(panel, report)
     custom = _dict(panel, "fieldConfig", "defaults", "custom")
     if kind == "line" and (_number(custom.get("fillOpacity")) or _number(panel.get("fill")) or custom.get("drawStyle") == "bars"):
@@ -172,22 +187,45 @@ def _panel(panel: dict[str, Any], place: dict[str, int], report: PanelReport) ->
             report.notes.append(f"{what} are left out")
     if _list(panel, "fieldConfig", "overrides"):
         report.notes.append("overrides are left out")
-    if panel.get("repeat"):
-        report.notes.append(f"it stands once instead of once for each {panel['repeat']}")
     if panel.get("alert"):
         report.notes.append("its alert is left out")
     first, *others = queries
-    values = {
-        "title": report.title, "type": kind, "query": first.pop("query"), "position": place,
-        "options": {**options, **first, **({"queries": others} if others else {})},
-    }  # fmt: skip
+    options |= {**first, **({"queries": others} if others else {})}
+    return _defined({"type": kind, "query": options.pop("query"), "position": place, "options": options}, report)
+
+
+def _defined(values: dict[str, Any], report: PanelReport) -> PanelDefinition:
+    """
+    Raises:
+        NotMapped: ours can't be so.
+    """
     try:
-        return PanelDefinition.model_validate(values)
+        return PanelDefinition.model_validate({"title": report.title, **values})
     except ValidationError as error:
-        raise promql.NotMapped(str(from_pydantic(error)).rstrip(".")) from None
+        raise NotMapped(str(from_pydantic(error)).rstrip(".")) from None
 
 
-def _queries(panel: dict[str, Any], report: PanelReport) -> list[dict[str, Any]]:
+def _content(panel: dict[str, Any], report: PanelReport, variables: Variables) -> str:
+    """The Markdown of a text panel, whose options stood in the panel itself before Grafana 7.
+
+    Raises:
+        NotMapped: it is HTML.
+    """
+    said = _dict(panel, "options") if "content" in _dict(panel, "options") else panel
+    mode, content = str(said.get("mode") or "markdown"), str(said.get("content") or "")
+    if mode == "html":
+        raise NotMapped("its text is HTML; here a text is Markdown")
+    if mode == "code":
+        return f"```{_dict(said, 'code').get('language') or ''}\n{content}\n```"
+    if _ELEMENT.search(content):
+        report.notes.append("HTML in its text is shown as the characters it is")
+    text, unknown = variables.in_text(content)
+    if unknown:
+        report.notes.append(f"its text says {', '.join(dict.fromkeys(unknown))}, which is not mapped")
+    return text
+
+
+def _queries(panel: dict[str, Any], report: PanelReport, variables: Variables) -> list[dict[str, Any]]:
     """The panel's queries as far as they can be asked here.
 
     Raises:
@@ -203,18 +241,18 @@ def _queries(panel: dict[str, Any], report: PanelReport) -> list[dict[str, Any]]
             failed.append(f"{name}: it isn't PromQL")
             continue
         try:
-            query = promql.read(expression)
-        except promql.NotMapped as error:
+            query = promql.read(expression, variables)
+        except NotMapped as error:
             failed.append(f"{name}: {error}")
             continue
-        values, notes = _named(query, str(target.get("legendFormat") or ""))
+        values, notes = _named(query, str(target.get("legendFormat") or ""), variables)
         if len(found) >= _MOST_QUERIES:
             failed.append(f"{name}: a panel has at most {_MOST_QUERIES} queries")
             continue
         report.notes += [note for note in notes if note not in report.notes]
         found.append(values)
     if not found:
-        raise promql.NotMapped("; ".join(failed) or "it has no query")
+        raise NotMapped("; ".join(failed) or "it has no query")
     report.notes += failed
     limits = [values.pop("limit", None) for values in found]
     if limits[0] is not None:
@@ -222,9 +260,12 @@ def _queries(panel: dict[str, Any], report: PanelReport) -> list[dict[str, Any]]
     return found
 
 
-def _named(query: promql.Query, legend: str) -> tuple[dict[str, Any], list[str]]:
+def _named(query: promql.Query, legend: str, variables: Variables) -> tuple[dict[str, Any], list[str]]:
     """The query's fields with an alias, and what is to be said. Without a grouping, the legend's labels tell series apart."""
     notes = list(query.notes)
+    legend, unknown = variables.in_text(legend)
+    if unknown:
+        notes.append(f"its legend says {', '.join(unknown)}, which is not mapped")
     labels = _LEGEND.findall(legend)
     group_by = query.group_by
     if group_by is None:
@@ -264,6 +305,8 @@ def _options(panel: dict[str, Any], report: PanelReport) -> dict[str, Any]:
     legend = _dict(panel, "options", "legend")
     if legend.get("showLegend") is False or legend.get("displayMode") == "hidden" or _dict(panel, "legend").get("show") is False:
         options["showLegend"] = False
+    elif figures := _figures(panel):
+        options["legend"] = figures
     calcs = _list(panel, "options", "reduceOptions", "calcs")
     wanted = str(calcs[0]) if calcs else str(panel.get("valueName") or "")
     if wanted:
@@ -272,6 +315,16 @@ def _options(panel: dict[str, Any], report: PanelReport) -> dict[str, Any]:
         elif ours != "last":
             options["calculation"] = ours
     return options
+
+
+def _figures(panel: dict[str, Any]) -> list[str]:
+    """What the legend's table, or the table that the panel is, has in its columns; empty where nothing is said."""
+    if panel.get("type") == "table":
+        targets = [target for target in _list(panel, "targets") if isinstance(target, dict)]
+        return ["last"] if targets and all(target.get("instant") for target in targets) else []
+    legend = _dict(panel, "options", "legend")
+    calcs = _list(legend, "calcs") if legend.get("displayMode") == "table" else []
+    return list(dict.fromkeys(ours for calc in calcs if (ours := tables.calculation(str(calc)))))
 
 
 def _thresholds(panel: dict[str, Any], defaults: dict[str, Any], report: PanelReport) -> dict[str, Any]:

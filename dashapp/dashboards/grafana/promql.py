@@ -9,10 +9,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from dashapp.contract.metrics import MetricName
+from dashapp.dashboards.grafana.unmapped import NotMapped
+from dashapp.dashboards.grafana.variables import Variables, refers
 from dashapp.errors import DashappError
 
-#: Grafana's own variables, which aren't PromQL.
-_INTERVALS = ("$__rate_interval", "$__interval", "$__range", "${__rate_interval}", "${__interval}", "${__range}")
+#: Grafana's own variables for a window's width, which isn't PromQL.
+_INTERVALS = ("__rate_interval", "__interval", "__range")
+#: What makes a regular expression more than the value itself.
+_SPECIAL = frozenset(".*+?()[]{}^$\\")
 _ACROSS = ("avg", "min", "max")
 _OVER_TIME = {
     "avg_over_time": "avg",
@@ -27,16 +31,12 @@ _RATES = {"rate": "rate", "irate": "rate", "increase": "increase", "delta": "del
 _metric: TypeAdapter[str] = TypeAdapter(MetricName)
 
 
-class NotMapped(Exception):
-    """This has no counterpart; ``str(error)`` says why."""
-
-
 @dataclass
 class Query:
     """One of our queries, as keyword arguments of `PanelQuery`."""
 
     query: str
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str | list[str]] = field(default_factory=dict)
     aggregation: str | None = None
     function: str | None = None
     #: None where PromQL names no grouping: each series for itself.
@@ -63,25 +63,41 @@ def _parser() -> Any:
         ) from None
 
 
-def read(text: str) -> Query:
-    """The query that a PromQL expression asks.
+def read(text: str, variables: Variables | None = None) -> Query:
+    """The query that a PromQL expression asks, whose matchers may have variables as values.
 
     Raises:
         NotMapped: it is more than a selector with at most one function and one aggregation, or no PromQL.
     """
+    parser, variables = _parser(), variables or Variables()
+    for name in (*_INTERVALS, *variables.intervals):
+        text = text.replace(f"[${name}]", "[5m]").replace(f"[${{{name}}}]", "[5m]")
+    return _Reader(parser, variables).expression(_parsed(parser, text))
+
+
+def metric_of(selector: str) -> tuple[str, bool]:
+    """The metric of a selector, and whether it selects among its series.
+
+    Raises:
+        NotMapped: it is no selector of one metric.
+    """
     parser = _parser()
-    for interval in _INTERVALS:
-        text = text.replace(f"[{interval}]", "[5m]")
+    tree = _parsed(parser, selector)
+    if not isinstance(tree, parser.VectorSelector) or not tree.name or not _is_metric(tree.name):
+        raise NotMapped(f"{selector} is no metric")
+    return str(tree.name), bool(tree.matchers.matchers)
+
+
+def _parsed(parser: Any, text: str) -> Any:
     try:
-        tree = parser.parse(text)
+        return parser.parse(text)
     except ValueError as error:
         raise NotMapped(f"no PromQL ({str(error).splitlines()[0]})") from None
-    return _Reader(parser).expression(tree)
 
 
 class _Reader:
-    def __init__(self, parser: Any) -> None:
-        self._p = parser
+    def __init__(self, parser: Any, variables: Variables) -> None:
+        self._p, self._variables = parser, variables
 
     def expression(self, tree: Any) -> Query:
         p = self._p
@@ -107,20 +123,37 @@ class _Reader:
             label, value = str(matcher.name), str(matcher.value)
             if label == "__name__" and matcher.op == p.MatchOp.Equal:
                 name = value
-            elif "$" in value or "[[" in value:
-                found.notes.append(f"{label}={value} is left out: variables are not mapped, all values are shown")
             elif matcher.op == p.MatchOp.Re and value in (".*", ".+"):
                 continue
-            elif matcher.op == p.MatchOp.Equal or (matcher.op == p.MatchOp.Re and not set(value) & set(r".*+?|()[]{}^$\\")):
-                if not value:
-                    raise NotMapped(f'{label}="", which asks for series without that label')
-                found.tags[label] = value
+            elif matcher.op in (p.MatchOp.Equal, p.MatchOp.Re):
+                self._select(found, label, value, several=matcher.op == p.MatchOp.Re)
             else:
                 raise NotMapped(f"the matcher on {label}: only equality selects")
         if not name or not _is_metric(name):
             raise NotMapped(f"{name!r} is no name of a metric" if name else "a selector without a metric's name")
         found.query = name
         return found
+
+    def _select(self, found: Query, label: str, value: str, *, several: bool) -> None:
+        """Ask for series of which a label has this value, or where there may be `several` one of ``a|b|c``."""
+        wanted: list[str] = []
+        for part in value.split("|") if several else [value]:
+            name = self._variables.named(part)
+            if name is not None and name in self._variables:
+                wanted.append(f"${name}")
+            elif refers(part):
+                why = f"${name} is not mapped" if name else "a variable is only a part of it"
+                found.notes.append(f"{label}={value} is left out: {why}, all values are shown")
+                return
+            elif several and set(part) & _SPECIAL:
+                raise NotMapped(f"the matcher on {label}: only equality selects, and a|b")
+            elif not part:
+                raise NotMapped(f'{label}="", which asks for series without that label')
+            else:
+                wanted.append(part)
+        if label in found.tags:
+            raise NotMapped(f"two matchers on {label}")
+        found.tags[label] = wanted[0] if len(wanted) == 1 else wanted
 
     def _call(self, tree: Any) -> Query:
         function = str(tree.func.name)

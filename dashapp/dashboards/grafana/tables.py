@@ -9,7 +9,7 @@ from dashapp.contract.dashboards import Calculation, PanelType, Unit
 _TYPES: dict[str, tuple[str, ...]] = {
     "timeseries": ("line",), "graph": ("line",), "stat": ("stat",), "singlestat": ("stat",), "gauge": ("gauge",),
     "bargauge": ("bar",), "barchart": ("bar",), "table": ("table",), "table-old": ("table",),
-    "piechart": ("pie",), "state-timeline": ("state",),
+    "heatmap": ("heatmap",), "text": ("text",), "piechart": ("pie",), "state-timeline": ("state",),
 }  # fmt: skip
 _UNITS: dict[str, tuple[str, ...]] = {
     "none": ("",), "": ("",), "short": ("short",), "percent": ("percent",), "percentunit": ("ratio",),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dashapp.contract.dashboards import Unit
 from dashapp.contract.documents import dump, parse
 from dashapp.dashboards.grafana import Imported, convert
-from dashapp.dashboards.grafana.promql import NotMapped, Query, read
+from dashapp.dashboards.grafana.promql import Query, read
+from dashapp.dashboards.grafana.unmapped import NotMapped
 from dashapp.errors import ValidationFailed
 from tests.running import Running
 
@@ -40,13 +41,14 @@ def test_a_host_dashboard() -> None:
     imported = _load("servers.json")
     assert (imported.document.name, imported.document.description) == ("Servers", "One host, from its exporter.")
     assert imported.notes == [
-        "variables are not mapped: datasource, job, node",
+        "variable datasource (datasource) is not mapped: samples come from this server",
+        "variable node: the values of instance in all of node_uname_info are offered, not only those that its matchers select",
         "rows are not mapped, their panels are: Quick look, Details, Notes",
     ]
     panels = {panel.title: panel for panel in imported.document.panels}
-    assert set(panels) == {"Pressure", "Load 5m", "Disk used", "CPU by mode", "Network", "Open files", "Temperature"} | (
-        {"Filesystems"} & set(panels)
-    )
+    assert set(panels) == {
+        "Pressure", "Load 5m", "Disk used", "Filesystems", "CPU by mode", "Network", "Open files", "Read me", "Temperature",
+    }  # fmt: skip
     pressure = panels["Pressure"]
     assert (pressure.type, pressure.query, pressure.options.function) == (
         "gauge", "node_pressure_cpu_waiting_seconds_total", "rate",
@@ -54,28 +56,72 @@ def test_a_host_dashboard() -> None:
     assert (pressure.options.thresholds.warning, pressure.options.thresholds.critical) == (0.7, 0.9)
     assert (pressure.options.min, pressure.options.max, pressure.options.decimals) == (0, 1, 1)
     load = panels["Load 5m"]
-    assert (load.options.calculation, load.options.aggregation, load.options.tags) == ("avg", "avg", {})
+    assert (load.options.calculation, load.options.aggregation, load.options.tags) == (
+        "avg", "avg", {"instance": "$node", "job": "$job"},
+    )  # fmt: skip
     assert (load.options.thresholds.warning, load.options.thresholds.critical) == (None, 8)
     used = panels["Disk used"].options
     assert (panels["Disk used"].type, used.group_by, used.alias, used.aggregation) == ("bar", ["mountpoint"], "{mountpoint}", "max")
     cpu = panels["CPU by mode"]
-    assert (cpu.type, cpu.options.stack, cpu.options.tags, len(cpu.options.queries)) == ("area", True, {"mode": "system"}, 1)
-    assert cpu.options.queries[0].tags == {"mode": "user"}
+    assert (cpu.type, cpu.options.stack, len(cpu.options.queries)) == ("area", True, 2)
+    assert [query.tags for query in (cpu.options, *cpu.options.queries)] == [
+        {"instance": "$node", "mode": "system"}, {"instance": "$node", "mode": "user"}, {"mode": ["irq", "softirq"]},
+    ]  # fmt: skip
     network = panels["Network"]
     assert (network.type, network.query, network.options.unit) == ("line", "node_network_transmit_bytes_total", "bytes/s")
     assert (network.options.group_by, network.options.alias, network.options.aggregation) == (["device"], "{device} out", "sum")
     said = _said(imported)
     assert "arithmetic" in said["CPU busy"]
-    assert "instance=$node is left out: variables are not mapped" in said["CPU by mode"]
-    assert "query C: the matcher on mode: only equality selects" in said["CPU by mode"]
     assert "overrides are left out" in said["CPU by mode"]
     assert "query A: arithmetic" in said["Network"]
-    assert said["Latency"].startswith("panels of type heatmap")
-    assert said["Read me"] == "panels of type text"
+    assert said["Latency"].startswith("a heat map of ready-made buckets")
+    assert panels["Read me"].options.content == "# Hello"
     assert "unit celsius is not mapped" in said["Temperature"]
     assert "once for each node" in said["Temperature"]
     assert said["From elsewhere"] == "query A: it isn't PromQL"
     assert ("unit percentunit is not mapped" in said["Pressure"]) == ("ratio" not in get_args(Unit))
+
+
+def test_variables_texts_tables_and_heat_maps() -> None:
+    imported = _load("exporter.json")
+    offered = {variable.name: variable for variable in imported.document.variables}
+    assert {name: (one.metric, one.tag, one.values, one.multi, one.all) for name, one in offered.items()} == {
+        "job": ("node_uname_info", "job", [], False, False),
+        "node": ("node_uname_info", "instance", [], True, True),
+        "disk": ("node_disk_io_now", "device", [], False, False),
+        "mode": (None, None, ["system", "user", "iowait"], False, True),
+        "stage": (None, None, ["prod"], False, False),
+    }
+    assert (offered["node"].label, offered["stage"].label) == ("Instance", "")
+    assert imported.notes == [
+        "variable ds_prometheus (datasource) is not mapped: samples come from this server",
+        "variable node: the values of instance in all of node_uname_info are offered, not only those that its matchers select",
+        "variable disk: its regular expression is left out, all values are offered",
+        "variable nodename (query) is not mapped: its label_values names no metric",
+        "variable count (query) is not mapped: only label_values(metric, label) asks for a tag's values",
+        "variable mode: the value iowait is offered as itself, not as Waiting",
+        "variable window (interval) is not mapped: the width of buckets follows the range",
+        "variable find (textbox) is not mapped: readers choose from a tag's values or from a list",
+        "variable a-b (custom) is not mapped: name: String should match pattern '^[a-zA-Z_][a-zA-Z0-9_]*$'",
+    ]
+    panels = {panel.title: panel for panel in imported.document.panels}
+    assert (panels["Text"].type, panels["Text"].options.content) == ("text", "# ${node} of ${job}\n\nCall <b>ops</b> about $find.")
+    assert (panels["Old"].options.content, panels["Config"].options.content) == ("Words", "```yaml\na: 1\n```")
+    cpu = panels["CPU of ${node}, $find"].options
+    assert (cpu.tags, cpu.function) == ({"instance": "$node", "job": "$job", "mode": ["$mode", "nice"]}, "rate")
+    assert (cpu.alias, cpu.group_by, cpu.legend) == ("${stage} {mode}", ["mode"], ["avg", "last", "max"])
+    disks = panels["Disks"]
+    assert (disks.type, disks.options.legend, disks.options.tags) == ("table", ["last"], {"device": "$disk", "stage": "$stage"})
+    assert (panels["Spread"].type, panels["Spread"].options.group_by) == ("heatmap", ["instance"])
+    said = _said(imported)
+    assert said["CPU of ${node}, $find"] == (
+        "its title says $find, which is not mapped; cpu=$find is left out: $find is not mapped, all values are shown; "
+        "host=$node:9100 is left out: a variable is only a part of it, all values are shown"
+    )
+    assert said["Text"] == "HTML in its text is shown as the characters it is; its text says $find, which is not mapped"
+    assert said["Page"] == "its text is HTML; here a text is Markdown"
+    assert said["Latency"].startswith("a heat map of ready-made buckets")
+    assert imported.report().startswith("Exporter: 6 of 8 panels mapped.")
 
 
 def test_places_are_halved_and_edges_still_touch() -> None:
@@ -116,6 +162,7 @@ def test_a_dashboard_from_before_the_grid() -> None:
         ("((max((increase(x_total[1h])))))", Query("x_total", {}, "max", "increase", [])),
         ('topk(3, sum by (a) (rate(x[5m])))', Query("x", {}, "sum", "rate", ["a"], 3)),
         ('x{a=~"plain", b=~".*"}', Query("x", {"a": "plain"})),
+        ('x{a=~"b|c"}', Query("x", {"a": ["b", "c"]})),
         ("job:up:sum", Query("job:up:sum")),
     ],
 )  # fmt: skip
@@ -134,7 +181,9 @@ def test_promql_that_is_one_query(text: str, query: Query) -> None:
         ("x offset 5m", "offset"),
         ("x @ 1", "offset and @"),
         ('x{a!="b"}', "matcher on a"),
-        ('x{a=~"b|c"}', "matcher on a"),
+        ('x{a=~"b.*|c"}', "matcher on a"),
+        ('x{a=~"b|"}', "without that label"),
+        ('x{a="b",a=~"b|c"}', "two matchers on a"),
         ('x{a=""}', "without that label"),
         ("avg without (a) (x)", "without"),
         ("max(avg by (a) (x))", "aggregation of an aggregation"),
@@ -154,11 +203,13 @@ def test_promql_that_would_give_other_numbers_is_refused(text: str, why: str) ->
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers(-30, 30) | st.text(max_size=5) | st.sampled_from(["timeseries", "row", "up", "red"]),
+    st.none() | st.booleans() | st.integers(-30, 30) | st.text(max_size=5)
+    | st.sampled_from(["timeseries", "row", "up", "red", "text", "query", "custom", "label_values(a, b)"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(["type", "title", "targets", "expr", "gridPos", "x", "w", "h", "y", "fieldConfig", "defaults", "thresholds",
-                         "steps", "options", "legend", "panels", "rows", "templating", "list", "unit", "value"]), inner, max_size=5,
+                         "steps", "options", "legend", "panels", "rows", "templating", "list", "unit", "value", "name",
+                         "query", "mode", "content"]), inner, max_size=5,
     ),
     max_leaves=20,
 )  # fmt: skip
