@@ -6,8 +6,9 @@ rules, changes their own and sends metrics; ``admin`` changes everything. A toke
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 from uuid import UUID
 
 from dashapp.contract.accounts import Role, Scope, User
@@ -117,11 +118,20 @@ def require(actor: Actor, action: Action, resource: Owned | None = None) -> None
         raise refusal
 
 
-def require_scope(actor: Actor, action: Action) -> None:
-    """The part of `require` that can be judged before a thing is looked up, and must be: a lookup that fails is told.
+Thing = TypeVar("Thing", bound=Owned)
+
+
+async def required(actor: Actor, action: Action, look_up: Callable[[UUID], Awaitable[Thing]], key: UUID) -> Thing:
+    """The thing that `look_up` finds, where the actor may do this to it.
+
+    The scope is judged before, for a lookup that fails is told.
 
     Raises:
-        Forbidden: the actor's token isn't made for this.
+        Forbidden: the actor may not do this.
+        NotFound: there is no such thing, or the actor may not know of it.
     """
     if actor.scope is not None and actor.scope not in RULES[action].scopes:
         require(actor, action)
+    found = await look_up(key)
+    require(actor, action, found)
+    return found

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from dashapp.accounts.permissions import Actor, allowed, require, require_scope
+from dashapp.accounts.permissions import Actor, allowed, require, required
 from dashapp.alerts.masking import masked
-from dashapp.api.answers import Data, PageMeta, data, nothing
+from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
+from dashapp.api.paging import Page, Paged
 from dashapp.contract.alerts import (
     Backtest,
     BacktestRequest,
@@ -29,36 +29,12 @@ from dashapp.contract.alerts import (
     Status,
     TestSent,
 )
-from dashapp.contract.base import Model
 from dashapp.contract.timerange import Moment
 
 router = APIRouter(prefix="/alerts", tags=["Alerts"], route_class=SignedInRoute)
 
-Page = Annotated[int, Query(ge=1, le=1_000_000)]
-PageSize = Annotated[int, Query(ge=1, le=200, alias="pageSize")]
 From = Annotated[Moment | None, Query(alias="from", description="Only what hadn't ended before.")]
 To = Annotated[Moment | None, Query(description="Only what began before.")]
-
-
-class RulePage(Model):
-    """A page of rules."""
-
-    data: list[Rule]
-    meta: PageMeta
-
-
-class EventPage(Model):
-    """A page of events."""
-
-    data: list[Event]
-    meta: PageMeta
-
-
-class SilencePage(Model):
-    """A page of silences."""
-
-    data: list[Silence]
-    meta: PageMeta
 
 
 def _for(actor: Actor, rule: Rule) -> Rule:
@@ -69,23 +45,22 @@ def _for(actor: Actor, rule: Rule) -> Rule:
     return rule.model_copy(update={"notification": told})
 
 
-@router.get("", response_model=RulePage)
+@router.get("", response_model=Page[Rule])
 async def list_rules(
     actor: Signed,
     services: Parts,
+    paging: Paged,
     q: Annotated[str | None, Query(max_length=255, description="Part of the name or of the metric's.")] = None,
     state: Annotated[list[RuleState] | None, Query(description="Only those; may be given several times.")] = None,
     severity: Annotated[list[Severity] | None, Query(description="Only those; may be given several times.")] = None,
     enabled: bool | None = None,
-    page: Page = 1,
-    page_size: PageSize = 50,
 ) -> Response:
     """The rules with their present state, the most urgent first; each with its value and up to 50 instances."""
     require(actor, "alert.read")
     found, total = await services.rules.listed(
-        q=q, states=state, severities=severity, enabled=enabled, page=page, page_size=page_size
+        q=q, states=state, severities=severity, enabled=enabled, page=paging.page, page_size=paging.page_size
     )
-    return data([_for(actor, rule) for rule in found], meta=PageMeta(total=total, page=page, page_size=page_size))
+    return paging.answer([_for(actor, rule) for rule in found], total)
 
 
 @router.post("", status_code=201, response_model=Data[Rule])
@@ -95,19 +70,23 @@ async def create_rule(actor: Signed, body: RuleDefinition, services: Parts) -> R
     return data(await services.rules.create(actor.user.id, body), status=201)
 
 
-@router.get("/history", response_model=EventPage)
-async def history(
-    actor: Signed,
-    services: Parts,
-    status: Status | None = None,
-    severity: Severity | None = None,
-    since: From = None,
-    to: To = None,
-    page: Page = 1,
-    page_size: PageSize = 50,
-) -> Response:
+async def _asked(
+    paging: Paged, status: Status | None = None, severity: Severity | None = None, since: From = None, to: To = None
+) -> dict[str, Any]:
+    """Which events: the arguments of `History.events` but for the rule."""
+    return {
+        "status": status, "severity": severity, "since": since, "until": to, "page": paging.page, "page_size": paging.page_size
+    }  # fmt: skip
+
+
+Asked = Annotated[dict[str, Any], Depends(_asked)]
+
+
+@router.get("/history", response_model=Page[Event])
+async def history(actor: Signed, services: Parts, paging: Paged, asked: Asked) -> Response:
     """Events of all rules, newest first, also of rules that are gone."""
-    return await _history(actor, services, None, status, severity, since, to, page, page_size)
+    require(actor, "alert.read")
+    return paging.answer(*await services.history.events(**asked))
 
 
 @router.post("/backtest", response_model=Data[Backtest])
@@ -117,18 +96,16 @@ async def backtest_rule(actor: Signed, body: BacktestRequest, services: Parts) -
     return data(await services.rules.backtest(body))
 
 
-@router.get("/silences", response_model=SilencePage)
+@router.get("/silences", response_model=Page[Silence])
 async def list_silences(
     actor: Signed,
     services: Parts,
+    paging: Paged,
     expired: Annotated[bool, Query(description="Also those that have ended.")] = False,
-    page: Page = 1,
-    page_size: PageSize = 50,
 ) -> Response:
     """Silences, newest first."""
     require(actor, "alert.read")
-    found, total = await services.silences.listed(expired=expired, page=page, page_size=page_size)
-    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+    return paging.answer(*await services.silences.listed(expired=expired, page=paging.page, page_size=paging.page_size))
 
 
 @router.post("/silences", status_code=201, response_model=Data[Silence])
@@ -141,8 +118,7 @@ async def create_silence(actor: Signed, body: SilenceRequest, services: Parts) -
 @router.delete("/silences/{silence_id}", status_code=204)
 async def delete_silence(actor: Signed, silence_id: UUID, services: Parts) -> Response:
     """End a silence. What still fires is told then."""
-    require_scope(actor, "alert.change")
-    require(actor, "alert.change", await services.silences.get(silence_id))
+    await required(actor, "alert.change", services.silences.get, silence_id)
     await services.silences.delete(silence_id)
     return nothing()
 
@@ -158,52 +134,23 @@ async def get_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
 async def update_rule(actor: Signed, rule_id: UUID, body: RuleUpdate, services: Parts) -> Response:
     """Change what is given. Another query, condition, threshold, tags, groupBy, aggregation, function or step makes it another
     rule: what fires is resolved, and judging starts anew; so it is when it is disabled."""
-    require_scope(actor, "alert.change")
-    require(actor, "alert.change", await services.rules.get(rule_id))
+    await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.rules.update(rule_id, body))
 
 
 @router.delete("/{rule_id}", status_code=204)
 async def delete_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Delete a rule. What fires is resolved; its events stay."""
-    require_scope(actor, "alert.change")
-    require(actor, "alert.change", await services.rules.get(rule_id))
+    await required(actor, "alert.change", services.rules.get, rule_id)
     await services.rules.delete(rule_id)
     return nothing()
 
 
-@router.get("/{rule_id}/history", response_model=EventPage)
-async def rule_history(
-    actor: Signed,
-    rule_id: UUID,
-    services: Parts,
-    status: Status | None = None,
-    severity: Severity | None = None,
-    since: From = None,
-    to: To = None,
-    page: Page = 1,
-    page_size: PageSize = 50,
-) -> Response:
+@router.get("/{rule_id}/history", response_model=Page[Event])
+async def rule_history(actor: Signed, rule_id: UUID, services: Parts, paging: Paged, asked: Asked) -> Response:
     """Events of one rule, newest first, also where it is gone."""
-    return await _history(actor, services, rule_id, status, severity, since, to, page, page_size)
-
-
-async def _history(
-    actor: Actor,
-    services: Parts,
-    rule_id: UUID | None,
-    status: Status | None,
-    severity: Severity | None,
-    since: datetime | None,
-    to: datetime | None,
-    page: int,
-    page_size: int,
-) -> Response:
     require(actor, "alert.read")
-    found, total = await services.history.events(
-        rule_id=rule_id, status=status, severity=severity, since=since, until=to, page=page, page_size=page_size
-    )
-    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+    return paging.answer(*await services.history.events(rule_id=rule_id, **asked))
 
 
 @router.post("/{rule_id}/evaluate", response_model=Data[Evaluation])
@@ -216,23 +163,19 @@ async def evaluate_rule(actor: Signed, rule_id: UUID, services: Parts) -> Respon
 @router.post("/{rule_id}/test", response_model=Data[TestSent])
 async def test_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Send a test to where the rule's notifications go, now. `sent: false` comes with the reason."""
-    require_scope(actor, "alert.change")
-    rule = await services.rules.get(rule_id)
-    require(actor, "alert.change", rule)
+    rule = await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.sender.test(rule))
 
 
 @router.post("/{rule_id}/pause", response_model=Data[Rule])
 async def pause_rule(actor: Signed, rule_id: UUID, body: PauseRequest, services: Parts) -> Response:
     """Tell nobody of what fires, until then or until it is resumed. The rule is judged all the same."""
-    require_scope(actor, "alert.change")
-    require(actor, "alert.change", await services.rules.get(rule_id))
+    await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.rules.pause(rule_id, body.until))
 
 
 @router.post("/{rule_id}/resume", response_model=Data[Rule])
 async def resume_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Tell again. What still fires is told then."""
-    require_scope(actor, "alert.change")
-    require(actor, "alert.change", await services.rules.get(rule_id))
+    await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.rules.resume(rule_id))

@@ -8,8 +8,6 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from dashapp.contract.base import Model
-
 T = TypeVar("T")
 
 
@@ -18,12 +16,6 @@ class Data(BaseModel, Generic[T]):
 
     model_config = ConfigDict(extra="forbid")
     data: T
-
-
-class PageMeta(Model):
-    total: int
-    page: int
-    page_size: int
 
 
 def _default(value: object) -> object:
@@ -37,7 +29,7 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, default=_default, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def data(value: object, *, status: int = 200, meta: PageMeta | None = None, headers: dict[str, str] | None = None) -> Response:
+def data(value: object, *, status: int = 200, meta: BaseModel | None = None, headers: dict[str, str] | None = None) -> Response:
     body = {"data": value} if meta is None else {"data": value, "meta": meta}
     return Response(dumps(body), status_code=status, media_type="application/json", headers=headers)
 

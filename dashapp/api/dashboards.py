@@ -8,12 +8,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from dashapp.accounts.permissions import require, require_scope
+from dashapp.accounts.permissions import require, required
 from dashapp.api import body as bodies
-from dashapp.api.answers import Data, PageMeta, data, nothing
+from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed, querying
-from dashapp.contract.base import Model
+from dashapp.api.paging import Page, Paged
 from dashapp.contract.dashboards import (
     Dashboard,
     DashboardRequest,
@@ -41,24 +41,11 @@ _HTML = {"text/html": {"schema": {"type": "string", "description": "One file, to
 _YAML_BODY = {"requestBody": {"required": True, "content": _YAML}}
 
 
-class DashboardPage(Model):
-    """A page of dashboards."""
-
-    data: list[DashboardSummary]
-    meta: PageMeta
-
-
-@router.get("", response_model=DashboardPage)
-async def list_dashboards(
-    actor: Signed,
-    services: Parts,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    page_size: Annotated[int, Query(ge=1, le=200, alias="pageSize")] = 50,
-) -> Response:
+@router.get("", response_model=Page[DashboardSummary])
+async def list_dashboards(actor: Signed, services: Parts, paging: Paged) -> Response:
     """The dashboards that you may see, by name."""
     require(actor, "dashboard.read")
-    found, total = await services.dashboards.list_for(actor.user.id, actor.is_admin, page, page_size)
-    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+    return paging.answer(*await services.dashboards.list_for(actor.user.id, actor.is_admin, paging.page, paging.page_size))
 
 
 @router.post("", status_code=201, response_model=Data[Dashboard])
@@ -93,9 +80,7 @@ async def import_dashboard(
 @router.get("/{dashboard_id}/definition", response_class=Response, responses={"200": {"content": _YAML}})
 async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """The dashboard as YAML, as `POST /dashboards/import` takes it."""
-    require_scope(actor, "dashboard.read")
-    dashboard = await services.dashboards.get(dashboard_id)
-    require(actor, "dashboard.read", dashboard)
+    dashboard = await required(actor, "dashboard.read", services.dashboards.get, dashboard_id)
     text = await asyncio.to_thread(dump, document_of(dashboard))
     return Response(text, media_type="application/yaml", headers={"ETag": f'"{dashboard.version}"'})
 
@@ -113,9 +98,7 @@ async def dashboard_snapshot(
 ) -> Response:
     """The dashboard over a range as one HTML file that opens from disk and asks nobody for anything. `var-host=a` chooses
     values of its variables, as in the page's link."""
-    require_scope(actor, "dashboard.read")
-    dashboard = await services.dashboards.get(dashboard_id)
-    require(actor, "dashboard.read", dashboard)
+    dashboard = await required(actor, "dashboard.read", services.dashboards.get, dashboard_id)
     shown, moment = _shown(start, end), now_ms()
     content = await snapshot(services.hub, services.reader, dashboard, shown, asked_in(request.query_params.multi_items()))
     disposition = f'attachment; filename="{file_name(dashboard, moment)}"'
@@ -139,8 +122,7 @@ def _shown(start: str, end: str) -> TimeRange:
 @router.post("/{dashboard_id}/publish", response_model=Data[PublicLink], responses={"201": {"model": Data[PublicLink]}})
 async def publish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Show the dashboard to everybody who has its public link: the one that it has already, else a new one (201)."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     link, new = await services.published.publish(dashboard_id)
     return data(link, status=201 if new else 200)
 
@@ -148,16 +130,14 @@ async def publish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) 
 @router.get("/{dashboard_id}/publish", response_model=Data[PublicLink])
 async def public_link(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """The dashboard's public link; 404 where it has none."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.published.link(dashboard_id))
 
 
 @router.delete("/{dashboard_id}/publish", status_code=204)
 async def unpublish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """End the dashboard's public link for good; a later one is another."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     await services.published.revoke(dashboard_id)
     return nothing()
 
@@ -165,25 +145,21 @@ async def unpublish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts
 @router.get("/{dashboard_id}", response_model=Data[Dashboard])
 async def get_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """One dashboard with its panels. A panel that can't be drawn as it is stored says so in `error`."""
-    require_scope(actor, "dashboard.read")
-    dashboard = await services.dashboards.get(dashboard_id)
-    require(actor, "dashboard.read", dashboard)
+    dashboard = await required(actor, "dashboard.read", services.dashboards.get, dashboard_id)
     return data(dashboard)
 
 
 @router.put("/{dashboard_id}", response_model=Data[Dashboard])
 async def update_dashboard(actor: Signed, dashboard_id: UUID, body: DashboardUpdate, services: Parts) -> Response:
     """Change what is given. `layout` moves all the panels it names at once; a stale `version` changes nothing."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.dashboards.update(dashboard_id, body))
 
 
 @router.delete("/{dashboard_id}", status_code=204)
 async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Delete a dashboard with its panels. It can be restored for a week."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     await services.dashboards.delete(dashboard_id)
     return nothing()
 
@@ -191,8 +167,7 @@ async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -
 @router.post("/{dashboard_id}/restore", response_model=Data[Dashboard])
 async def restore_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Take a deletion back, up to a week later."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.deleted(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.deleted, dashboard_id)
     return data(await services.dashboards.restore(dashboard_id))
 
 
@@ -205,6 +180,5 @@ async def add_panel(
     version: Annotated[int | None, Query(description="The dashboard's version that this change was made on.")] = None,
 ) -> Response:
     """Add a panel. Without a position it goes below all others."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.get(dashboard_id))
+    await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.dashboards.add_panel(dashboard_id, body, version), status=201)

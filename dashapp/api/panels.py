@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from dashapp.accounts.permissions import require, require_scope
+from dashapp.accounts.permissions import require, required
 from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
@@ -27,8 +27,7 @@ async def panel_types(actor: Signed) -> Response:
 @router.put("/{panel_id}", response_model=Data[Panel])
 async def update_panel(actor: Signed, panel_id: UUID, body: PanelUpdate, services: Parts) -> Response:
     """Change what is given; `options` are replaced as a whole. A stale `version` changes nothing."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.panel_dashboard(panel_id))
+    await required(actor, "dashboard.change", services.dashboards.panel_dashboard, panel_id)
     return data(await services.dashboards.update_panel(panel_id, body))
 
 
@@ -40,8 +39,7 @@ async def delete_panel(
     version: Annotated[int | None, Query(description="The dashboard's version that this change was made on.")] = None,
 ) -> Response:
     """Remove a panel from its dashboard. It can be restored for a week."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.panel_dashboard(panel_id))
+    await required(actor, "dashboard.change", services.dashboards.panel_dashboard, panel_id)
     await services.dashboards.delete_panel(panel_id, version)
     return nothing()
 
@@ -49,6 +47,5 @@ async def delete_panel(
 @router.post("/{panel_id}/restore", response_model=Data[Panel])
 async def restore_panel(actor: Signed, panel_id: UUID, services: Parts) -> Response:
     """Take a deletion back, up to a week later: the same panel, where it stood."""
-    require_scope(actor, "dashboard.change")
-    require(actor, "dashboard.change", await services.dashboards.deleted_panel_dashboard(panel_id))
+    await required(actor, "dashboard.change", services.dashboards.deleted_panel_dashboard, panel_id)
     return data(await services.dashboards.restore_panel(panel_id))

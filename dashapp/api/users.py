@@ -10,22 +10,16 @@ from pydantic import AfterValidator
 
 from dashapp.accounts.permissions import require
 from dashapp.accounts.users import Fate
-from dashapp.api.answers import Data, PageMeta, data, nothing
+from dashapp.api.answers import Data, data, nothing
 from dashapp.api.body import SignedInRoute
 from dashapp.api.identity import Parts, Signed
+from dashapp.api.paging import Page, Paged
 from dashapp.contract.accounts import Account, AuditEntry, NewUser, SigninLink, UserUpdate
-from dashapp.contract.base import Model, storable
+from dashapp.contract.base import storable
 
 router = APIRouter(tags=["Users"], route_class=SignedInRoute)
 
 _Filter = Annotated[str | None, Query(max_length=300), AfterValidator(storable)]
-
-
-class AuditPage(Model):
-    """A page of the audit log."""
-
-    data: list[AuditEntry]
-    meta: PageMeta
 
 
 @router.get("/users", response_model=Data[list[Account]])
@@ -69,17 +63,15 @@ async def create_signin_link(actor: Signed, user_id: UUID, services: Parts) -> R
     return data(await services.accounts.new_signin_link(user_id), status=201)
 
 
-@router.get("/audit", response_model=AuditPage)
+@router.get("/audit", response_model=Page[AuditEntry])
 async def read_audit(
     actor: Signed,
     services: Parts,
-    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
-    page_size: Annotated[int, Query(ge=1, le=200, alias="pageSize")] = 50,
+    paging: Paged,
     by: Annotated[_Filter, Query(description="An e-mail.")] = None,
     action: Annotated[_Filter, Query(description="Such as `dashboard.change`.")] = None,
     target_id: Annotated[_Filter, Query(alias="targetId", description="The id of what was changed.")] = None,
 ) -> Response:
     """Who changed what, newest first."""
     require(actor, "audit.read")
-    found, total = await services.users.audit(page, page_size, actor=by, action=action, target_id=target_id)
-    return data(found, meta=PageMeta(total=total, page=page, page_size=page_size))
+    return paging.answer(*await services.users.audit(paging.page, paging.page_size, actor=by, action=action, target_id=target_id))

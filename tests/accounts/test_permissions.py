@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from dashapp.accounts.permissions import RULES, Action, Actor, allowed, require, require_scope
+from dashapp.accounts.permissions import RULES, Action, Actor, allowed, require, required
 from dashapp.contract.accounts import Role, Scope, User
 from dashapp.errors import Forbidden, NotFound
 
@@ -73,11 +73,17 @@ def test_ownership(role: Role, owns: bool, public: bool, reading: type | None, c
                 require(Actor(user), action, thing)  # type: ignore[arg-type]
 
 
-def test_a_scope_refuses_before_anything_is_looked_up() -> None:
-    actor = Actor(someone("admin"), "ingest")
-    hidden = Thing(uuid4(), False)
+async def test_a_scope_refuses_before_anything_is_looked_up() -> None:
+    hidden, asked = Thing(uuid4(), False), []
+
+    async def look_up(key: UUID) -> Thing:
+        asked.append(key)
+        return hidden
+
     with pytest.raises(Forbidden, match="scope `ingest`"):
-        require_scope(actor, "dashboard.change")
-    with pytest.raises(Forbidden):
-        require(actor, "dashboard.read", hidden)
-    require_scope(Actor(someone("viewer")), "dashboard.change")
+        await required(Actor(someone("admin"), "ingest"), "dashboard.change", look_up, uuid4())
+    assert asked == []
+    with pytest.raises(NotFound):
+        await required(Actor(someone("viewer")), "dashboard.change", look_up, uuid4())
+    assert await required(Actor(someone("admin")), "dashboard.change", look_up, uuid4()) is hidden
+    assert len(asked) == 2
