@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from dashapp.alerts.masking import masked
-from dashapp.contract.alerts import Delivery, Event, FiringPeriod, Reason, Severity, Status
+from dashapp.contract.alerts import ActiveAlert, Delivery, Event, FiringPeriod, Reason, Severity, Status
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Connection, Database
@@ -130,6 +130,16 @@ class History:
             ended = cast("datetime | None", row["resolved_at"])
             start = to_ms(cast(datetime, row["triggered_at"]))
             found.append(FiringPeriod(**fields, start_ms=start, end_ms=None if ended is None else to_ms(ended)))
+        return found
+
+    async def active(self) -> list[ActiveAlert]:
+        """What isn't ok now, the most urgent 500."""
+        async with self._database.connection() as connection:
+            rows = await (await connection.execute(_SQL["active"])).fetchall()
+        found = []
+        for row in rows:
+            fields: dict[str, Any] = {name: row[name] for name in ActiveAlert.model_fields if name in row}
+            found.append(ActiveAlert(**fields, since_ms=to_ms(cast(datetime, row["since"]))))
         return found
 
     async def _deliveries(self, connection: Connection, ids: Collection[UUID]) -> dict[UUID, list[Delivery]]:

@@ -70,6 +70,30 @@ WHERE e.status = 'firing' AND r.query = ANY(%(metrics)s::text[])
 ORDER BY e.triggered_at DESC
 LIMIT 500
 
+-- name: active
+-- What isn't ok, the most urgent first: instances, and rules that have none or can't be judged.
+SELECT r.id AS rule_id, r.name AS rule_name, r.query, r.severity, r.tags || a.tags AS tags, a.state, a.since, a.value,
+    r.paused_until > now() IS TRUE OR EXISTS (
+        SELECT FROM alert_silences s
+        WHERE s.starts_at <= now() AND s.ends_at > now() AND (s.rule_id IS NULL OR s.rule_id = r.id)
+            AND (s.severity IS NULL OR s.severity = r.severity) AND r.tags || a.tags @> s.tags
+    ) AS muted
+FROM alert_rules r
+CROSS JOIN LATERAL (
+    SELECT i.tags, CASE WHEN i.state IN ('firing', 'pending') THEN i.state ELSE 'nodata' END AS state,
+        CASE WHEN i.state IN ('firing', 'pending') THEN i.since ELSE i.seen_since END AS since, i.value
+    FROM alert_instances i WHERE i.rule_id = r.id AND (i.state IN ('firing', 'pending') OR i.seen = 'nodata')
+    UNION ALL
+    SELECT '{}', 'error', r.error_since, NULL WHERE r.error IS NOT NULL
+    UNION ALL
+    SELECT '{}', 'nodata', r.effective_at, NULL
+    WHERE r.error IS NULL AND NOT EXISTS (SELECT FROM alert_instances i WHERE i.rule_id = r.id)
+) AS a
+WHERE r.enabled
+ORDER BY array_position(ARRAY['firing', 'pending', 'error', 'nodata'], a.state),
+    array_position(ARRAY['critical', 'warning', 'info'], r.severity), a.since DESC, r.name, a.tags::text
+LIMIT 500
+
 -- name: known_rule
 SELECT FROM alert_rules WHERE id = %(rule)s UNION ALL SELECT FROM alert_events WHERE rule_id = %(rule)s LIMIT 1
 

@@ -30,6 +30,7 @@ NoData = Literal["keep", "ok", "alert"]
 ChannelType = Literal["email", "webhook", "apprise"]
 #: What an instance is shown as. `nodata`: ok as far as it is known, but nothing is known just now.
 InstanceState = Literal["ok", "pending", "firing", "nodata"]
+ActiveState = Literal["firing", "pending", "error", "nodata"]
 #: What a rule is shown as: the most urgent of its instances; `error` where it couldn't be judged, `disabled` where it isn't.
 RuleState = Literal["ok", "pending", "firing", "nodata", "error", "disabled"]
 Status = Literal["firing", "resolved"]
@@ -296,6 +297,20 @@ class FiringPeriod(Model):
         """Whether the selection shows what fired: the metric, and no tag that says otherwise."""
         asked = {key: [value] if isinstance(value, str) else value for key, value in selection.tags.items()}
         return self.query == selection.query and all(self.tags[key] in asked[key] for key in asked.keys() & self.tags.keys())
+
+
+class ActiveAlert(Model):
+    """What isn't ok: an instance of a rule, or the rule itself where it has none or can't be judged."""
+
+    rule_id: Id
+    rule_name: str
+    query: str
+    severity: Severity
+    tags: dict[str, str] = Field(description="The instance's, and those that the rule filters by.")
+    state: ActiveState
+    since_ms: int = Field(description="Unix ms: since when it is in this state.")
+    value: float | None
+    muted: bool = Field(description="Whether a silence or the rule's pause keeps it quiet.")
 
 
 class Evaluated(Model):

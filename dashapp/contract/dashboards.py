@@ -8,15 +8,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from dashapp.contract.alerts import ActiveState, Severity
 from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, StorableModel, Whole
 from dashapp.contract.durations import Step
 from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Function, MetricName, Selection, TagKey
 from dashapp.contract.variables import MOST_VARIABLES, Variable, check_names
 
 GRID_COLUMNS = 12
-PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "heatmap", "text"]
+PanelType = Literal["line", "area", "bar", "gauge", "stat", "table", "heatmap", "text", "alerts"]
 #: Types that ask for no metric.
-UNASKING: frozenset[PanelType] = frozenset({"text"})
+UNASKING: frozenset[PanelType] = frozenset({"text", "alerts"})
 Calculation = Literal["last", "avg", "min", "max", "sum"]
 LegendFigure = Literal["last", "min", "avg", "max", "sum"]
 ThresholdStyle = Literal["line", "band", "off"]
@@ -99,6 +100,15 @@ _UNITS = {
 class PanelOptions(StorableModel):
     content: Annotated[str, Shown("Markdown", "Text", kind="area")] = Field(
         default="", max_length=10_000, description="What a text panel says, in Markdown."
+    )
+    alert_states: Annotated[list[ActiveState], Shown("In these states", "Alerts", {"nodata": "no data"})] = Field(
+        default=["firing", "pending"], max_length=4, description="The states of alerts that a list of alerts shows."
+    )
+    severities: Annotated[list[Severity], Shown("Of these severities", "Alerts")] = Field(
+        default=["critical", "warning", "info"], max_length=3, description="The severities of alerts that a list of alerts shows."
+    )
+    matching: Annotated[str, Shown("With these words", "Alerts", empty="in rule, metric or tags")] = Field(
+        default="", max_length=200, description="A list of alerts shows those with all these words in rule, metric or tags."
     )
     unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(
         default="", description="How values are written on axes, legends and stats."

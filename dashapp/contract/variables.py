@@ -135,6 +135,7 @@ def substituted(definition: PanelDefinition, variables: Iterable[Variable], chos
         "tags": filters(options.tags),
         "alias": options.alias and text(options.alias),
         "content": text(options.content),
+        "matching": text(options.matching),
         "queries": [
             query.model_copy(update={"tags": filters(query.tags), "alias": query.alias and text(query.alias)})
             for query in options.queries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from dashapp.contract.dashboards import PanelDefinition
@@ -18,13 +18,14 @@ from dashapp.live.hub import now_ms
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics.routing import default_step
 from dashapp.panels import Panel, Parts, panel_of
+from dashapp.panels.alerts import AlertsPanel
 from dashapp.panels.card import Cards
 from dashapp.panels.timeplot import TimePlot
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from dashapp.contract.alerts import FiringPeriod
+    from dashapp.contract.alerts import ActiveAlert, FiringPeriod
     from dashapp.contract.dashboards import Dashboard
     from dashapp.contract.metrics import Selection
     from dashapp.live.hub import Listener as Ticked
@@ -40,9 +41,6 @@ _FRESH_MS = 2_000
 
 #: Alerts are judged every ten seconds.
 _MARKED_EVERY_MS = 10_000
-
-#: When rules that watch these metrics fired within a range of Unix ms.
-Periods = Callable[[Collection[str], int, int], Awaitable[Sequence["FiringPeriod"]]]
 
 
 class Key(NamedTuple):
@@ -78,12 +76,19 @@ class Newest(Tags, Protocol):
     async def newest(self, selection: Selection) -> int | None: ...
 
 
+class Alerts(Protocol):
+    """Answers what alerts say of a board's panels: a server's `History`."""
+
+    async def firing_periods(self, metrics: Collection[str], start_ms: int, end_ms: int) -> Sequence[FiringPeriod]: ...
+    async def active(self) -> Sequence[ActiveAlert]: ...
+
+
 class Board:
     """Made by `dashapp.live.boards`. `join` to be told of changes; `leave` when the viewer is gone."""
 
-    def __init__(self, hub: Hub, reader: Newest, dashboard: Dashboard, key: Key, periods: Periods | None = None) -> None:
+    def __init__(self, hub: Hub, reader: Newest, dashboard: Dashboard, key: Key, alerts: Alerts | None = None) -> None:
         self.hub, self.reader, self.dashboard, self.key = hub, reader, dashboard, key
-        self._periods = None if key.outside else periods
+        self._alerts = None if key.outside else alerts
         self._marked_ms = 0
         self._marking: asyncio.Task[None] | None = None
         self.shown = TimeRange(key.start, key.end)
@@ -320,7 +325,7 @@ class Board:
 
     def _on_tick(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
         self._show(moment, windows)
-        if self._periods is not None and moment - self._marked_ms >= _MARKED_EVERY_MS:
+        if self._alerts is not None and moment - self._marked_ms >= _MARKED_EVERY_MS:
             self._marking = asyncio.create_task(self._mark())
         if any(_unexplained(panel) for panel in self.panels.values()):
             self._reading = asyncio.create_task(self._explain_empty())
@@ -381,19 +386,33 @@ class Board:
                     plot.plot.min_border_left = width
 
     async def _mark(self) -> None:
-        """Show on plots over time when alerts of the same fired; one statement for the whole board."""
+        """Show on plots over time when alerts of the same fired, and in lists of alerts what is active; a statement each for
+        the whole board."""
         plots = [panel for panel in self.panels.values() if isinstance(panel, TimePlot)]
+        lists = [panel for panel in self.panels.values() if isinstance(panel, AlertsPanel)]
         metrics = {selection.query for panel in plots for selection, _ in panel.selections}
-        if self._periods is None or not metrics:
-            return
         self._marked_ms = now_ms()
+        periods: Sequence[FiringPeriod] = ()
+        active: Sequence[ActiveAlert] | None = None
         try:
-            periods = await self._periods(sorted(metrics), *self.shown.resolve(self._marked_ms))
-        except DashappError:
-            return  # the plots say themselves that the database is away
+            if self._alerts is not None and metrics:
+                periods = await self._alerts.firing_periods(sorted(metrics), *self.shown.resolve(self._marked_ms))
+            if self._alerts is not None and lists:
+                active = await self._alerts.active()
+        except Exception as error:
+            # The plots say themselves that the database is away.
+            if not isinstance(error, DashappError):
+                log.exception("alerts could not be read")
+            said = str(error) if isinstance(error, DashappError) else "the alerts could not be read; the server's log says why"
+            with self.drawing.change():
+                for panel in lists:
+                    panel.stale(float(self._marked_ms), said)
+            return
         with self.drawing.change():
-            for panel in plots:
-                panel.mark(periods)
+            for plot in plots:
+                plot.mark(periods)
+            for panel in lists:
+                panel.tell(active)
 
     async def _explain_empty(self) -> None:
         """Say of an empty panel how old its newest sample is."""
@@ -413,4 +432,4 @@ def _drawn(record: PanelDefinition) -> tuple[object, ...]:
 
 
 def _unexplained(panel: Panel) -> bool:
-    return panel.card.state == "empty" and "; " not in panel.card.message
+    return panel.card.state == "empty" and panel.asks and "; " not in panel.card.message

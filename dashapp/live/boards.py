@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from dashapp.contract.timerange import TimeRange
-from dashapp.live.board import Board, Key, Periods
+from dashapp.live.board import Alerts, Board, Key
 from dashapp.live.choices import choose
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _LINGER_S = 60.0
 class Boards:
     """The boards of one server, each held while somebody looks at it and a little longer."""
 
-    def __init__(self, hub: LiveHub, reader: Reader, periods: Periods | None = None) -> None:
-        self.hub, self.reader, self._periods = hub, reader, periods
+    def __init__(self, hub: LiveHub, reader: Reader, alerts: Alerts | None = None) -> None:
+        self.hub, self.reader, self._alerts = hub, reader, alerts
         self._boards: dict[Key, asyncio.Task[Board]] = {}
         self._viewers: dict[Key, int] = {}
 
@@ -74,7 +74,7 @@ class Boards:
         self._leave(board.key)
 
     async def _make(self, dashboard: Dashboard, key: Key) -> Board:
-        board = Board(self.hub, self.reader, dashboard, key, self._periods)
+        board = Board(self.hub, self.reader, dashboard, key, self._alerts)
         try:
             await board.prepare()
         except BaseException:

@@ -31,7 +31,7 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     app.include_router(alerts.create_router(services))
     app.include_router(explore.create_router(services))
     app.include_router(home.create_router(services))
-    boards = Boards(services.hub, services.reader, services.history.firing_periods)
+    boards = Boards(services.hub, services.reader, services.history)
     app.include_router(published.create_router(services, boards))
     application = dashboard.mount(app, services, boards)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dashapp.panels.alerts import AlertsPanel
 from dashapp.panels.area import AreaPanel
 from dashapp.panels.bar import BarPanel
 from dashapp.panels.base import Panel
@@ -20,11 +21,22 @@ if TYPE_CHECKING:
     from dashapp.panels.card import Card
 
 PANELS: dict[str, type[Panel]] = {
-    kind.kind: kind for kind in (LinePanel, AreaPanel, BarPanel, GaugePanel, StatPanel, TablePanel, HeatmapPanel, TextPanel)
+    kind.kind: kind
+    for kind in (
+        LinePanel,
+        AreaPanel,
+        BarPanel,
+        GaugePanel,
+        StatPanel,
+        TablePanel,
+        HeatmapPanel,
+        TextPanel,
+        AlertsPanel,
+    )
 }
 
 __all__ = [
-    "PANELS", "AreaPanel", "BarPanel", "GaugePanel", "HeatmapPanel", "LinePanel", "Panel", "Parts", "StatPanel",
+    "PANELS", "AlertsPanel", "AreaPanel", "BarPanel", "GaugePanel", "HeatmapPanel", "LinePanel", "Panel", "Parts", "StatPanel",
     "TablePanel", "TextPanel",
     "panel_of",
 ]  # fmt: skip

@@ -131,6 +131,7 @@ class Panel(pn.viewable.Viewer):
             figures=list(self.legend),
             html="",
             table={},
+            alerts=[],
             marks=[],
         )
 

@@ -30,6 +30,7 @@ class Card(DataModel):
     format = Dict(String, Any, default={}, help="How values under the pointer are written: `factor`, `suffix`, `digits`.")
     html = String(default="", help="What a text panel says, safe to be put into the page.")
     table = Dict(String, Any, default={}, help="`columns`, and `rows` of [name, level, share, figures, figures as written].")
+    alerts = List(Any, default=[], help="Rows of [state, severity, rule's id, rule, tags, since in Unix ms, value, muted].")
     marks = List(Any, default=[], help="When alerts of this fired: [start, end, rule, severity], Unix ms; no end while it fires.")
     legend = List(Any, default=[], help="Rows of [name, colour, figures…].")
     figures = List(String, default=[], help="What the legend's figures are, e.g. `last`.")

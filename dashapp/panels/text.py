@@ -31,9 +31,6 @@ class TextPanel(Panel):
         else:
             self.card.update(state="empty", message="This panel has no text yet; its editor takes Markdown", html="")
 
-    def nothing_since(self, newest: int | None, now_ms: int) -> None:
-        """It asks for no samples."""
-
     def _draw(self, lines: list[Line]) -> None:
         """Frames show nothing here."""
 

@@ -461,3 +461,19 @@ async def test_plots_learn_when_rules_of_their_metrics_fired(world: World) -> No
     assert [(one.start_ms, one.end_ms) for one in ended] == [(began, world.now)]
     for metrics, start, end in ((["other"], 0, world.now), (["m"], 0, began), (["m"], world.now + 1, world.now + 2)):
         assert await world.history.firing_periods(metrics, start, end) == []
+
+
+async def test_what_is_active_is_listed_the_most_urgent_first(world: World) -> None:
+    await world.rule(groupBy=["host"], tags={"dc": "x"}, severity="warning")
+    slow = await world.rule(groupBy=["host"], duration="1 hour", severity="critical")
+    await world.rule(query="unknown")
+    await world.rule(query="unknown", enabled=False)
+    await world.ticks_with(11, host="a", dc="x")
+    first, *rest = await world.history.active()
+    assert (first.rule_name, first.state, first.value) == ("r1", "firing", 11)
+    assert (first.tags, first.since_ms) == ({"host": "a", "dc": "x"}, world.now)
+    assert [(one.rule_name, one.state, one.muted) for one in rest] == [("r2", "pending", False), ("r3", "nodata", False)]
+    await world.rules.pause(slow.id, from_ms(world.now + HOUR))
+    assert [one.muted for one in await world.history.active()] == [False, True, False]
+    await world.ticks_with(1, host="a", dc="x")
+    assert [one.state for one in await world.history.active()] == ["nodata"]

@@ -196,7 +196,7 @@ async def test_deletions_are_taken_back_by_who_may_change(editor: httpx.AsyncCli
 
 async def test_an_editor_learns_what_panels_there_are(viewer: httpx.AsyncClient) -> None:
     data = (await viewer.get("/panels/types")).json()["data"]
-    assert [one["type"] for one in data["types"]] == ["line", "area", "bar", "gauge", "stat", "table", "heatmap", "text"]
+    assert [one["type"] for one in data["types"]] == ["line", "area", "bar", "gauge", "stat", "table", "heatmap", "text", "alerts"]
     assert {"name", "label", "group", "kind", "choices"} <= set(data["options"][0])
 
 

@@ -15,7 +15,7 @@ import pytest
 from bokeh.document import Document
 
 from dashapp.accounts.accounts import Accounts
-from dashapp.contract.alerts import FiringPeriod
+from dashapp.contract.alerts import ActiveAlert, FiringPeriod
 from dashapp.contract.dashboards import Dashboard, DashboardRequest, DashboardUpdate
 from dashapp.contract.metrics import Point
 from dashapp.contract.timerange import TimeRange
@@ -246,11 +246,15 @@ async def test_what_viewers_choose_is_theirs_and_shared_by_who_chose_the_same(wa
 
 
 async def test_outside_readers_see_neither_alerts_nor_what_else_there_is_to_choose(wall: Wall) -> None:
-    async def firing(*_: object) -> list[FiringPeriod]:
-        return [FiringPeriod(rule_name="Payroll late", severity="critical", query="m", tags={}, start_ms=now_ms() - 60_000)]
+    class Told:
+        async def firing_periods(self, *_: object) -> list[FiringPeriod]:
+            return [FiringPeriod(rule_name="Payroll late", severity="critical", query="m", tags={}, start_ms=now_ms() - 60_000)]
+
+        async def active(self) -> list[ActiveAlert]:
+            return []
 
     await wall.send(1.0)
-    boards = Boards(wall.hub, wall.boards.reader, firing)
+    boards = Boards(wall.hub, wall.boards.reader, Told())
     host = Variable(name="host", values=["a", "secret-b"])
     dashboard = wall.dashboard.model_copy(update={"variables": [host]})
     shown = TimeRange("now-15m", "now")

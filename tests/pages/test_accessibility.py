@@ -64,6 +64,7 @@ def things(site: Site) -> dict[str, Any]:
     options = {"groupBy": ["host"], "unit": "percent", "thresholds": {"warning": 70, "critical": 90}}
     kinds = ["line", "area", "bar", "gauge", "stat"]
     panels = [{"title": kind.title(), "type": kind, "query": "axe.load", "options": options} for kind in kinds]
+    panels.append({"title": "Alerts", "type": "alerts"})
     panels.append({"title": "Empty", "type": "line", "query": "axe.nothing"})
     board = site.create("Accessible", panels)
     rule = {"name": "Busy", "query": "axe.load", "condition": "gt", "threshold": 80, "groupBy": ["host"], "severity": "critical"}

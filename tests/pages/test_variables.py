@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
@@ -114,6 +115,27 @@ async def test_tables_sort_and_words_are_harmless(signed_in: BrowserContext, sit
     await expect(words.locator("p")).to_contain_text("Ask Ada about web-02, web-11")
     await expect(words.locator("li")).to_have_text("<script>window.hit = 1</script>")
     assert await page.evaluate("window.hit") is None
+
+
+async def test_a_list_of_alerts_follows_and_is_for_readers_with_an_account(signed_in: BrowserContext, site: Site) -> None:
+    fields = {"query": "var.load", "condition": "gt", "threshold": -1, "groupBy": ["host"], "severity": "critical"}
+    rule = site.api.post("/api/v1/alerts", json={"name": "Var busy <b>", **fields}).json()["data"]
+    panel = {"title": "What fires", "type": "alerts", "options": {"matching": "busy", "tags": {"host": "web-02"}}}
+    board = site.create("Alarmed", [panel])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=1s")
+    item = page.locator(".alert-list li")
+    await expect(item).to_have_count(1, timeout=30_000)
+    await expect(item.locator(".state")).to_have_text("firing")
+    await expect(item.locator("small")).to_have_text("host=web-02")
+    await expect(item.locator("a")).to_have_text("Var busy <b>")
+    link = site.api.post(f"/api/v1/dashboards/{board['id']}/publish").json()["data"]["path"]
+    async with httpx.AsyncClient(base_url=site.url, timeout=30) as reader:
+        outside = (await reader.get(f"{link}/board", params={"from": "now-1h", "theme": "dark"})).text
+    assert "for readers with an account" in outside
+    assert "Var busy" not in outside
+    await item.locator("a").click()
+    await page.wait_for_url(f"**/alerts/{rule['id']}")
+    assert site.api.delete(f"/api/v1/alerts/{rule['id']}").status_code == 204
 
 
 async def test_a_heat_map_is_drawn_says_its_counts_and_gives_its_data(signed_in: BrowserContext, site: Site) -> None:

@@ -6,17 +6,19 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pytest
 from bokeh.document import Document
 
 import dashapp.pages
-from dashapp.contract.alerts import FiringPeriod
+from dashapp.contract.alerts import ActiveAlert, FiringPeriod
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.frames import Frame, FrameMeta, Series
 from dashapp.errors import ValidationFailed
 from dashapp.panels import PANELS, Panel, Parts, panel_of
+from dashapp.panels.alerts import AlertsPanel
 from dashapp.panels.markup import html_of
 from dashapp.panels.palette import PALETTES, SERIES
 from dashapp.panels.timeplot import TimePlot
@@ -336,3 +338,52 @@ def test_periods_of_alerts_are_bands_on_plots_of_the_same() -> None:
     panel.mark([])
     assert len(panel.plot.center) == count
     assert period(tags={}).concerns(panel.selections[0][0])
+
+
+def alert(**fields: Any) -> ActiveAlert:
+    known = {
+        "rule_id": UUID(int=1), "rule_name": "Disk filling", "query": "disk.used", "severity": "critical", "tags": {"host": "a"},
+        "state": "firing", "since_ms": END, "value": 93.0, "muted": False,
+    }  # fmt: skip
+    return ActiveAlert.model_validate(known | fields)
+
+
+@pytest.mark.parametrize(
+    ("options", "shown_rules"),
+    [
+        ({}, ["Disk filling", "Load"]),
+        ({"alertStates": ["nodata"]}, ["Quiet"]),
+        ({"severities": ["warning"]}, ["Load"]),
+        ({"matching": "DISK host=a"}, ["Disk filling"]),
+        ({"matching": "host=a load"}, []),
+        ({"tags": {"host": ["b", "c"]}}, ["Load"]),
+        ({"limit": 1}, ["Disk filling"]),
+        ({"alertStates": []}, []),
+    ],
+)
+def test_a_list_of_alerts_shows_what_is_asked_for(options: dict[str, Any], shown_rules: list[str]) -> None:
+    panel = panel_of(PanelDefinition.model_validate({"title": "T", "type": "alerts", "options": options}))
+    assert isinstance(panel, AlertsPanel)
+    panel.update([], END - 60_000, END)
+    assert (panel.selections, panel.plot, panel.card.state) == ([], None, "loading")
+    others = [
+        alert(rule_name="Load", query="load", severity="warning", state="pending", tags={"host": "b"}),
+        alert(rule_name="Quiet", state="nodata", value=None),
+    ]
+    panel.tell([alert(), *others])
+    assert [row[3] for row in panel.card.alerts] == shown_rules
+    assert panel.card.state == ("live" if shown_rules else "empty")
+    assert panel.card.notes == (["1 more"] if options.get("limit") else [])
+
+
+def test_a_list_of_alerts_says_why_it_is_empty() -> None:
+    panel = panel_of(PanelDefinition.model_validate({"title": "T", "type": "alerts"}))
+    assert isinstance(panel, AlertsPanel)
+    panel.tell([alert()])
+    assert panel.card.alerts == [["firing", "critical", str(UUID(int=1)), "Disk filling", "host=a", float(END), "93.0", False]]
+    panel.stale(END, "The database can't be reached.")
+    assert (panel.card.state, len(panel.card.alerts)) == ("stale", 1)
+    panel.tell([])
+    assert (panel.card.state, panel.card.message, panel.card.alerts) == ("empty", "no alert is firing or pending here", [])
+    panel.tell(None)
+    assert "readers with an account" in panel.card.message

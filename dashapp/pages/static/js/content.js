@@ -1,4 +1,6 @@
-// Panels that are no plots: text, and tables. Drawn into the panel's body from its card.
+// Panels that are no plots: text, tables, and lists of alerts. Drawn into the panel's body from its card.
+
+import { writeClock } from "./timeaxis.js";
 
 const plain = (map) => (map instanceof Map ? Object.fromEntries(map) : map ?? {});
 /** Panel element → how its table is sorted: {column, down}; column 0 is the name. */
@@ -14,6 +16,7 @@ function boxOf(panel, className) {
   if (box.className !== `content ${className}`) {
     box.className = `content ${className}`;
     box.replaceChildren();
+    box.source = null;
     // What scrolls can be reached by keyboard.
     box.tabIndex = 0;
     box.setAttribute("role", "region");
@@ -88,9 +91,35 @@ function drawTable(panel, card) {
   });
 }
 
+const STATES = { nodata: "no data" };
+
+/** One line an alert: how it stands, whose it is, since when. */
+function drawAlerts(panel, card) {
+  const box = boxOf(panel, "alert-list");
+  const list = document.createElement("ul");
+  const part = (tag, className, words) => Object.assign(document.createElement(tag), { className, textContent: words });
+  for (const [state, severity, rule, name, tags, since, value, muted] of card.alerts) {
+    const item = document.createElement("li"), what = part("span", "what", ""), link = part("a", "", name);
+    const badge = part("span", "state", STATES[state] ?? state), grave = part("span", "severity", severity);
+    badge.dataset.state = state;
+    grave.dataset.severity = severity;
+    link.href = `/alerts/${encodeURIComponent(rule)}`;
+    what.append(link);
+    if (tags) what.append(part("small", "", tags));
+    what.title = tags ? `${name} · ${tags}` : name;
+    item.append(badge, what, part("span", "value", value), grave, part("time", "muted", `${muted ? "muted, " : ""}since ${writeClock(since)}`));
+    list.append(item);
+  }
+  // Nothing moves under the pointer while nothing changed.
+  if (box.source === list.innerHTML) return;
+  box.source = list.innerHTML;
+  box.replaceChildren(list);
+}
+
 /** Draw what a card says beside plots; nothing for those that have one. */
 export function drawContent(panel, card) {
   if (card.kind === "text") drawText(panel, card);
   else if (card.kind === "table") drawTable(panel, card);
+  else if (card.kind === "alerts") drawAlerts(panel, card);
   else boxOf(panel, "");
 }

@@ -73,9 +73,11 @@ export function openEditor(frames, form, first, base, { closed }) {
   function drawOptions() {
     const heeded = new Set(form.types.find((type) => type.type === draft.type)?.options ?? []);
     const groups = new Map();
-    for (const spec of form.options) {
+    // A list of alerts heeds tags, which otherwise stand with the queries: it has no metric to complete them from.
+    const sources = { tags: async () => ({}) };
+    for (const spec of [...form.options, ...form.query]) {
       if (!heeded.has(spec.name)) continue;
-      const element = control(spec, get(draft.options, spec.name), (value) => option(spec.name, value));
+      const element = control(spec, get(draft.options, spec.name), (value) => option(spec.name, value), sources);
       const field = labelled(spec, element);
       field.dataset.field = `options.${spec.name}`;
       if (!groups.has(spec.group)) groups.set(spec.group, []);
