@@ -133,9 +133,9 @@ class PanelOptions(StorableModel):
     null_handling: Annotated[
         NullHandling, Shown("Where samples are missing", "Drawing", {"gap": "a gap", "connect": "a line across", "zero": "zero"})
     ] = Field(default="gap", description="What is drawn where nobody measured.")
-    limit: Annotated[Annotated[int, Field(ge=1, le=100), WHOLE] | None, Shown("At most so many series", "Drawing", empty="40")] = (
-        Field(default=None, description="Only so many series, the largest on average.")
-    )
+    limit: Annotated[
+        Annotated[int, Field(ge=1, le=100), WHOLE] | None, Shown("At most so many", "Drawing", empty="40 series, 100 alerts")
+    ] = Field(default=None, description="Only so many series, the largest on average; or so many alerts.")
     thresholds: Thresholds = Field(default_factory=Thresholds)
     threshold_style: Annotated[
         ThresholdStyle, Shown("Drawn as", "Thresholds", {"line": "a line", "band": "a band", "off": "nothing"})

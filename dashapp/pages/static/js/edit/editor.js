@@ -80,8 +80,9 @@ export function openEditor(frames, form, first, base, { closed }) {
       const element = control(spec, get(draft.options, spec.name), (value) => option(spec.name, value), sources);
       const field = labelled(spec, element);
       field.dataset.field = `options.${spec.name}`;
-      if (!groups.has(spec.group)) groups.set(spec.group, []);
-      groups.get(spec.group).push(field);
+      const group = spec.group || groups.keys().next().value;
+      if (!groups.has(group)) groups.set(group, []);
+      groups.get(group).push(field);
     }
     optionList.replaceChildren(...[...groups].map(([name, fields]) => {
       const grid = document.createElement("div");
