@@ -173,6 +173,8 @@ def _panel(panel: dict[str, Any], place: dict[str, int], report: PanelReport, va
         report.notes.append(f"it stands once instead of once for each {panel['repeat']}")
     if kind == "text":
         return _defined({"type": kind, "position": place, "options": {"content": _content(panel, report, variables)}}, report)
+    if kind == "alerts":
+        return _defined({"type": kind, "position": place, "options": _alerts(panel, report, variables)}, report)
     if kind == "heatmap" and not (_dict(panel, "options").get("calculate") or panel.get("dataFormat") == "timeseries"):
         raise NotMapped("a heat map of ready-made buckets; here one shows how the values of series are spread")
     queries = _queries(panel, report, variables)
@@ -203,6 +205,26 @@ def _defined(values: dict[str, Any], report: PanelReport) -> PanelDefinition:
         return PanelDefinition.model_validate({"title": report.title, **values})
     except ValidationError as error:
         raise NotMapped(str(from_pydantic(error)).rstrip(".")) from None
+
+
+def _alerts(panel: dict[str, Any], report: PanelReport, variables: Variables) -> dict[str, Any]:
+    """Which alerts a list of alerts shows; Grafana names states since version 8."""
+    options = _dict(panel, "options")
+    wanted = _dict(options, "stateFilter")
+    found: dict[str, Any] = {}
+    if states := [ours for theirs, ours in tables.ALERT_STATES.items() if wanted.get(theirs)]:
+        found["alertStates"] = states
+    if wanted.get("normal") or wanted.get("inactive"):
+        report.notes.append("alerts that are well aren't listed")
+    if name := str(options.get("alertName") or ""):
+        found["matching"], unknown = variables.in_text(name)
+        if unknown:
+            report.notes.append(f"its filter says {', '.join(unknown)}, which is not mapped")
+    if limit := _number(options.get("maxItems")):
+        found["limit"] = min(max(int(limit), 1), 100)
+    if options.get("alertInstanceLabelFilter") or options.get("folder"):
+        report.notes.append("its filter by labels or folder is left out")
+    return found
 
 
 def _content(panel: dict[str, Any], report: PanelReport, variables: Variables) -> str:

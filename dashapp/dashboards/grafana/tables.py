@@ -9,7 +9,7 @@ from dashapp.contract.dashboards import Calculation, PanelType, Unit
 _TYPES: dict[str, tuple[str, ...]] = {
     "timeseries": ("line",), "graph": ("line",), "stat": ("stat",), "singlestat": ("stat",), "gauge": ("gauge",),
     "bargauge": ("bar",), "barchart": ("bar",), "table": ("table",), "table-old": ("table",),
-    "heatmap": ("heatmap",), "text": ("text",), "piechart": ("pie",), "state-timeline": ("state",),
+    "heatmap": ("heatmap",), "text": ("text",), "alertlist": ("alerts",), "piechart": ("pie",), "state-timeline": ("state",),
 }  # fmt: skip
 _UNITS: dict[str, tuple[str, ...]] = {
     "none": ("",), "": ("",), "short": ("short",), "percent": ("percent",), "percentunit": ("ratio",),
@@ -21,6 +21,9 @@ _UNITS: dict[str, tuple[str, ...]] = {
 _NEAR = {"decbytes": "bytes", "Bps": "bytes/s"}
 _CALCULATIONS = {"lastNotNull": "last", "last": "last", "mean": "avg", "avg": "avg", "current": "last", "min": "min", "max": "max",
                  "sum": "sum", "total": "sum"}  # fmt: skip
+
+#: Grafana's filter of states, as ours.
+ALERT_STATES = {"firing": "firing", "pending": "pending", "error": "error", "noData": "nodata"}
 
 
 def panel_type(name: str) -> str | None:

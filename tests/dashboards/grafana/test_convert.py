@@ -223,6 +223,27 @@ def test_whatever_the_file_holds_it_is_read_or_refused(panels: list[Any], rest: 
     assert parse(dump(imported.document), "x").name
 
 
+def test_lists_of_alerts_keep_what_they_filter_by() -> None:
+    listed = {
+        "stateFilter": {"firing": True, "noData": True, "normal": True, "pending": False},
+        "alertName": "disk $host",
+        "maxItems": 20,
+    }
+    labels = {"alertInstanceLabelFilter": '{job="x"}'}
+    imported = convert({"panels": [
+        {"title": "Disks", "type": "alertlist", "options": listed}, {"title": "All", "type": "alertlist", "options": labels},
+    ]})  # fmt: skip
+    disks, everything = imported.document.panels
+    assert disks.options.model_dump(exclude_defaults=True) == {
+        "alert_states": ["firing", "nodata"], "matching": "disk $host", "limit": 20,
+    }  # fmt: skip
+    assert (everything.type, everything.options.model_dump(exclude_defaults=True)) == ("alerts", {})
+    assert _said(imported) == {
+        "Disks": "alerts that are well aren't listed; its filter says $host, which is not mapped",
+        "All": "its filter by labels or folder is left out",
+    }
+
+
 def test_what_is_no_dashboard() -> None:
     for source in ([], {}, {"title": "x"}, "x", None):
         with pytest.raises(ValidationFailed, match="no dashboard of Grafana"):
