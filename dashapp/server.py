@@ -48,6 +48,8 @@ from dashapp.pages.app import mount_pages
 from dashapp.pages.headers import SecurityHeaders
 from dashapp.pages.requests import Requests
 from dashapp.pages.sockets import open_sessions
+from dashapp.reports.runner import ReportRunner
+from dashapp.reports.store import Reports
 from dashapp.services import Services
 from dashapp.settings import Settings
 
@@ -55,6 +57,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between passes of the storage job: late data must show within 30.
 STORAGE_SECONDS = 10
+#: Seconds between looks for reports that are due.
+REPORT_SECONDS = 10
 
 Hook = Callable[[Services], Awaitable[None]]
 
@@ -67,12 +71,14 @@ def make_services(settings: Settings, database: Database) -> Services:
     accounts.listen(notices)
     ingest, ticks, sender = Ingest(database, settings), Ticks(database, settings), Sender(database, reader, settings)
     evaluator = Evaluator(database, reader, ticks, told=sender.wake)
+    dashboards, hub, reports = Dashboards(database), LiveHub(database, reader), Reports(database, settings)
     return Services(
         settings=settings, database=database, notices=notices,
-        accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=Dashboards(database),
-        published=Published(database),
+        accounts=accounts, users=Users(database, accounts), limits=Limits(settings.rate_limit), dashboards=dashboards,
+        published=Published(database), reports=reports,
+        report_runner=ReportRunner(reports, dashboards, accounts, hub, reader, settings),
         ingest=ingest, catalog=Catalog(database), reader=reader,
-        cached=CachedReader(reader, Generations(database, notices), store), hub=LiveHub(database, reader),
+        cached=CachedReader(reader, Generations(database, notices), store), hub=hub,
         rules=Rules(database, reader, ticks), silences=Silences(database), history=History(database),
         evaluator=evaluator, sender=sender, active_alerts=ActiveAlerts(database, ingest, evaluator), oidc=provider_of(settings),
     )  # fmt: skip
@@ -101,9 +107,16 @@ async def running(services: Services) -> AsyncIterator[Services]:
         except Exception:
             log.exception("judging alert rules failed; the ticks are made up for")
 
+    async def report_pass() -> None:
+        try:
+            await services.report_runner.tick()
+        except Unavailable:
+            log.warning("scheduled reports wait for the database")
+
     scheduler = AsyncIOScheduler(timezone="UTC")
     # A pass that takes longer than its interval is followed by one, not by a pile.
     scheduler.add_job(storage_pass, "interval", seconds=STORAGE_SECONDS, max_instances=1, coalesce=True, misfire_grace_time=None)
+    scheduler.add_job(report_pass, "interval", seconds=REPORT_SECONDS, max_instances=1, coalesce=True, misfire_grace_time=None)
     interval = services.settings.alert_interval
     # Just after each tick: multiples of the interval, as near as this clock is to the database's.
     tick = datetime.fromtimestamp(math.ceil(time.time() / interval.total_seconds()) * interval.total_seconds() + 0.2, UTC)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dashapp.metrics.catalog import Catalog
     from dashapp.metrics.ingest import Ingest
     from dashapp.metrics.query import Reader
+    from dashapp.reports.runner import ReportRunner
+    from dashapp.reports.store import Reports
     from dashapp.settings import Settings
 
 
@@ -50,5 +52,7 @@ class Services:
     evaluator: Evaluator
     sender: Sender
     active_alerts: ActiveAlerts
+    reports: Reports
+    report_runner: ReportRunner
     #: Who else signs people in, where one is set.
     oidc: Provider | None = None

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="Mail server, `smtps://user:password@host:465` or `smtp://host:587`."
     )
     mail_from: str = Field(default="", description="Sender of mails; `dashapp@` the mail server's host when empty.")
+    reports_dir: str = Field(
+        default="", description="Below it lie the folders of scheduled reports; `reports` in the data directory when empty."
+    )
     webhook_allow_private: bool = Field(default=False, description="Let webhooks go to private and loopback addresses.")
     webhook_secret: SecretStr = Field(default=SecretStr(""), description="Signs webhooks; unsigned when empty.")
     alert_interval: Span = Field(default=timedelta(seconds=10), description="Time between two ticks of alert rules, e.g. `10s`.")
@@ -129,6 +132,15 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """True where dashapp runs its own PostgreSQL."""
         return not self.database_url
+
+    @property
+    def public_url(self) -> str:
+        """The address that links in mails and messages start with, without a slash at the end."""
+        return self.base_url.rstrip("/") or local_url(self.host, self.port)
+
+    @property
+    def reports_folder(self) -> Path:
+        return Path(self.reports_dir) if self.reports_dir else self.data_dir / "reports"
 
     def key(self) -> str:
         """The secret key, made and stored on first use.

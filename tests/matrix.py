@@ -24,6 +24,7 @@ from dashapp.contract.accounts import Role, Scope, TokenRequest, User
 from dashapp.contract.alerts import RuleDefinition, SilenceRequest
 from dashapp.contract.dashboards import DashboardRequest
 from dashapp.contract.metrics import Point
+from dashapp.contract.reports import ReportRequest
 from dashapp.database.pool import Database
 from dashapp.pages.admission import Admission
 from dashapp.server import create_app, make_services
@@ -150,6 +151,10 @@ class Matrix:
         if "{silence_id}" in path:
             silence = SilenceRequest.model_validate(BODIES["createSilence"])
             made["silence_id"] = (await self.services.silences.create(owner, silence)).id
+        if "{report_id}" in path:
+            board = await self.services.dashboards.create(owner.id, DashboardRequest(name="Reported"))
+            report = ReportRequest.model_validate(BODIES["createReport"])
+            made["report_id"] = (await self.services.reports.create(owner, board.id, report)).id
         if "{token}" in path:
             board = await self.services.dashboards.create(owner.id, DashboardRequest(name="Published"))
             made["token"] = (await self.services.published.publish(board.id))[0].path.removeprefix("/p/")
@@ -215,7 +220,8 @@ async def matrix_on(url: str, directory: Path) -> AsyncIterator[Matrix]:
     await database.open()
     with running_provider() as provider:
         oidc = {"oidc_issuer": provider.url, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
-        settings = Settings(data_dir=directory, rate_limit=0, _env_file=None, **oidc)  # type: ignore[call-arg,arg-type]
+        # Mails go nowhere, at once.
+        settings = Settings(data_dir=directory, rate_limit=0, smtp_url="smtp://127.0.0.1:1", _env_file=None, **oidc)  # type: ignore[call-arg,arg-type]
         services = make_services(settings, database)
         await services.ingest.start()
         matrix = Matrix(create_app(services), services)

@@ -154,6 +154,12 @@ class Accounts:
         row = await self._with_hash(email)
         return user_of(row) if row else None
 
+    async def by_id(self, user_id: UUID) -> User | None:
+        """None where there is no such user, and where the account is closed."""
+        async with self._database.connection() as connection:
+            row = await (await connection.execute(self._sql["open_user"], {"id": user_id})).fetchone()
+        return user_of(row) if row else None
+
     async def _with_hash(self, email: str) -> Row | None:
         async with self._database.connection() as connection:
             return await (await connection.execute(self._sql["user_by_email"], {"email": email.strip()})).fetchone()

@@ -10,6 +10,9 @@ RETURNING id, email, role, created_at
 -- name: user_by_email
 SELECT id, email, role, created_at, password_hash, disabled_at FROM users WHERE lower(email) = lower(%(email)s)
 
+-- name: open_user
+SELECT id, email, role, created_at FROM users WHERE id = %(id)s AND disabled_at IS NULL
+
 -- name: password_hash
 SELECT password_hash FROM users WHERE id = %(id)s
 

@@ -16,7 +16,7 @@ from dashapp.errors import Forbidden, NotFound
 
 Action = Literal[
     "metrics.send", "metrics.read", "metrics.describe",
-    "dashboard.read", "dashboard.create", "dashboard.change",
+    "dashboard.read", "dashboard.create", "dashboard.change", "report.file",
     "alert.read", "alert.create", "alert.change",
     "account.read", "account.change", "account.secure", "users.read", "users.manage", "audit.read",
 ]  # fmt: skip
@@ -68,6 +68,7 @@ RULES: dict[Action, _Rule] = {
     "dashboard.read": _Rule("viewer", _READING, "see dashboards"),
     "dashboard.create": _Rule("editor", _WRITING, "make dashboards"),
     "dashboard.change": _Rule("editor", _WRITING, "change dashboards"),
+    "report.file": _Rule("admin", _WRITING, "let reports write into a folder"),
     "alert.read": _Rule("viewer", _READING, "see alert rules"),
     "alert.create": _Rule("editor", _WRITING, "make alert rules"),
     "alert.change": _Rule("editor", _WRITING, "change alert rules"),

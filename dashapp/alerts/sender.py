@@ -31,7 +31,7 @@ from dashapp.database.pool import Database, Row
 from dashapp.errors import DashappError, Unavailable, ValidationFailed
 from dashapp.metrics.clock import HOUR
 from dashapp.metrics.query import Reader
-from dashapp.settings import Settings, local_url
+from dashapp.settings import Settings
 
 log = logging.getLogger(__name__)
 _SQL = sql.load("dashapp.alerts", "outbox.sql")
@@ -105,7 +105,7 @@ class Sender:
         now = from_ms(to_ms(rule.updated_at) if rule.since is None else to_ms(rule.since))
         message = Message(
             id=uuid4(), rule_id=rule.id, rule_name=rule.name, severity=rule.severity, summary=rule.sentence(), incident=uuid4(),
-            status="firing", triggered_at=now, value=rule.value, base_url=self._base_url, test=True,
+            status="firing", triggered_at=now, value=rule.value, base_url=self.settings.public_url, test=True,
             tags=rule.instances[0].tags if rule.instances else {},
         )  # fmt: skip
         try:
@@ -166,7 +166,7 @@ class Sender:
             notification = Notification.model_construct(type=cast(ChannelType, values["type"]), target=values["target"])
             fields = {name: values[name] for name in Message.__dataclass_fields__ if name in values}
             rule = await self._rule(values["rule_id"]) if notification.type == "email" else None
-            await self._deliver(notification, Message(**fields, base_url=self._base_url), rule)
+            await self._deliver(notification, Message(**fields, base_url=self.settings.public_url), rule)
         except DeliveryFailed as failure:
             await self._failed(values, failure)
         except Exception as error:
@@ -198,10 +198,6 @@ class Sender:
                 await self._mail.send(notification.target, message, await self._picture(message, rule))
             case "apprise":
                 await self._services.send(notification.target, message)
-
-    @property
-    def _base_url(self) -> str:
-        return self.settings.base_url.rstrip("/") or local_url(self.settings.host, self.settings.port)
 
     async def _rule(self, rule_id: UUID) -> RuleDefinition | None:
         async with self.database.connection() as connection:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, panels, protocols, queries, users
+from dashapp.api import alerts, auth, dashboards, errors, metrics, openapi, panels, protocols, queries, reports, users
 from dashapp.api.guard import Guard
 from dashapp.services import Services
 
@@ -20,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     auth.router,
     dashboards.router,
     panels.router,
+    reports.router,
     users.router,
     alerts.router,
 )

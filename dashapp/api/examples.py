@@ -32,6 +32,13 @@ BODIES: dict[str, Any] = {
     "createDashboard": {"name": "Home", "description": "Every room.", "isPublic": True, "panels": [_PANEL]},
     "updateDashboard": {"name": "Our home", "isPublic": False},
     "addPanel": _PANEL,
+    "createReport": {
+        "schedule": {"every": "week", "weekday": "mon", "at": "08:00", "zone": "Europe/Berlin"},
+        "start": "now-7d",
+        "variables": {"room": ["kitchen"]},
+        "emails": ["ada@example.org"],
+    },
+    "updateReport": {"schedule": {"every": "month", "day": 1}, "start": "now-30d", "emails": ["ada@example.org"], "keep": 12},
     "createRule": _RULE,
     "backtestRule": {"rule": _RULE, **_RANGE},
     "updateRule": {"threshold": 30, "enabled": False},

@@ -22,22 +22,12 @@ def snapshot(
 ) -> None:
     """Write a dashboard over a range as one HTML file that opens from disk and asks nobody for anything."""
     from dashapp.client import connect
+    from dashapp.snapshots.files import replace
 
     with connect(url, token, data_dir=data_dir) as client:
         content = client.snapshot(dashboard, start=start, end=end)
-    _replace(output, content)
-    typer.echo(f"{output}: {len(content) / 1e6:.1f} MB")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Whole or not at all: a report that is looked at while it is written anew is never half a file.
-
-    Raises:
-        StartupError: the file can't be written.
-    """
     try:
-        new = path.with_name(f".{path.name}.new")
-        new.write_bytes(content)
-        new.replace(path)
+        replace(output, content)
     except OSError as error:
-        raise StartupError(f"{path} can't be written ({error.strerror}).") from None
+        raise StartupError(f"{output} can't be written ({error.strerror}).") from None
+    typer.echo(f"{output}: {len(content) / 1e6:.1f} MB")

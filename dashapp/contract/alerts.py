@@ -82,8 +82,9 @@ RuleName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1,
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
 _PART = r"[^@\s,;<>\x00-\x1f\x7f]"
-_EMAIL = rf"{_PART}{{1,64}}@{_PART}{{1,189}}"
-_MOST_ADDRESSES = 20
+#: An address that mails go to, alone in its text.
+EMAIL = rf"{_PART}{{1,64}}@{_PART}{{1,189}}"
+MOST_ADDRESSES = 20
 _APPRISE = r"^\s*[a-zA-Z][a-zA-Z0-9+.-]{0,30}://\S+\s*$"
 _WORD = rf"\s*{_PART}+@{_PART}+\s*"
 #: What the schema says of a target by its type: a pattern neither counts addresses nor reads URLs.
@@ -95,10 +96,10 @@ _BY_TYPE: list[Any] = [
 
 def _check_emails(target: str) -> None:
     addresses = [part.strip() for part in target.split(",")]
-    if len(addresses) > _MOST_ADDRESSES:
-        raise ValueError(f"at most {_MOST_ADDRESSES} addresses, separated by commas")
+    if len(addresses) > MOST_ADDRESSES:
+        raise ValueError(f"at most {MOST_ADDRESSES} addresses, separated by commas")
     for address in addresses:
-        if not re.fullmatch(_EMAIL, address):
+        if not re.fullmatch(EMAIL, address):
             raise ValueError(f"{address!r} is no e-mail address; write name@example.org, several separated by commas")
 
 

@@ -340,6 +340,27 @@ published = Table(
     Index("published_token_key", "token", unique=True),
 )  # fmt: skip
 
+reports = Table(
+    "reports", metadata, _id(),
+    Column("dashboard_id", UUID, ForeignKey("dashboards.id", ondelete="CASCADE"), nullable=False),
+    Column("owner_id", UUID, ForeignKey("users.id", ondelete="SET NULL")),
+    Column("schedule", JSONB, nullable=False),
+    Column("start", Text, nullable=False),
+    Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("emails", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("folder", Text),
+    Column("keep", Integer, nullable=False, server_default="30"),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    _moment("next_at"), _moment("try_at"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("last_at", optional=True),
+    Column("error", Text),
+    _moment("error_at", optional=True), _moment("created_at", now=True), _moment("updated_at", now=True),
+    Index("reports_dashboard_id_idx", "dashboard_id"),
+    Index("reports_owner_id_idx", "owner_id"),
+    Index("reports_try_at_idx", "try_at", postgresql_where=text("NOT paused")),
+)  # fmt: skip
+
 leases = Table(
     "leases", metadata,
     Column("name", Text, primary_key=True),

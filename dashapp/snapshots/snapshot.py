@@ -42,10 +42,10 @@ async def snapshot(
     return await asyncio.to_thread(_write, board, dashboard, now_ms())
 
 
-def file_name(dashboard: Dashboard, at_ms: int) -> str:
-    """What the file is called where nobody says: ``this-host-2026-11-25-0800.html``."""
+def file_name(dashboard: Dashboard, at_ms: int, mark: str = "") -> str:
+    """What the file is called where nobody says: ``this-host-2026-11-25-0800.html``; `mark` stands before the ending."""
     slug = re.sub(r"[^a-z0-9]+", "-", dashboard.name.lower()).strip("-")[:60] or "dashboard"
-    return f"{slug}-{from_ms(at_ms):%Y-%m-%d-%H%M}.html"
+    return f"{slug}-{from_ms(at_ms):%Y-%m-%d-%H%M}{mark}.html"
 
 
 def _write(board: Board, dashboard: Dashboard, made_ms: int) -> bytes:

@@ -7,7 +7,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default as modern
 from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 @dataclass
@@ -63,6 +68,33 @@ async def http_receiver() -> AsyncIterator[HttpReceiver]:
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
         yield receiver
+    finally:
+        server.close()
+
+
+class Mailbox:
+    """An SMTP server's mails; it may refuse."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refuse = ""
+        self.url = ""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.refuse:
+            return self.refuse
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(BytesParser(policy=modern).parsebytes(envelope.content))  # type: ignore[arg-type]
+        return "250 OK"
+
+
+@asynccontextmanager
+async def mail_receiver() -> AsyncIterator[Mailbox]:
+    box = Mailbox()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(box, hostname="mail.test"), "127.0.0.1", 0)
+    box.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield box
     finally:
         server.close()
 

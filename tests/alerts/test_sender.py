@@ -9,9 +9,6 @@ import hmac
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from email.parser import BytesParser
-from email.policy import default as modern
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -32,12 +29,18 @@ from dashapp.contract.accounts import User
 from dashapp.contract.alerts import Rule, SilenceRequest
 from dashapp.settings import Settings
 from tests.alerts.conftest import World
-from tests.alerts.receivers import HttpReceiver, http_receiver, until
+from tests.alerts.receivers import HttpReceiver, Mailbox, http_receiver, mail_receiver, until
 
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[HttpReceiver]:
     async with http_receiver() as made:
+        yield made
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with mail_receiver() as made:
         yield made
 
 
@@ -339,30 +342,6 @@ class TestQuiet:
 async def someone(world: World) -> User:
     (row,) = await world.sql("INSERT INTO users (email, role) VALUES ('ada@example.org', 'editor') RETURNING *")
     return User(id=row["id"], email=row["email"], role=row["role"], created_at=row["created_at"])
-
-
-class Mailbox:
-    """An SMTP server's mails; it may refuse."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.refuse = ""
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        if self.refuse:
-            return self.refuse
-        assert isinstance(envelope.content, bytes)
-        self.mails.append(BytesParser(policy=modern).parsebytes(envelope.content))  # type: ignore[arg-type]
-        return "250 OK"
-
-
-@pytest.fixture
-async def mailbox() -> AsyncIterator[Any]:
-    box: Any = Mailbox()
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(box, hostname="mail.test"), "127.0.0.1", 0)
-    box.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield box
-    server.close()
 
 
 class TestMail:

@@ -30,7 +30,8 @@ TARGETS = [
     ("createDashboard", "POST", "/dashboards"), ("createDashboard", "POST", "/dashboards/import"),
     ("updateDashboard", "PUT", f"/dashboards/{_ID}"), ("addPanel", "POST", f"/dashboards/{_ID}/panels"),
     ("updatePanel", "PUT", f"/panels/{_ID}"), ("createRule", "POST", "/alerts"), ("backtestRule", "POST", "/alerts/backtest"),
-    ("updateRule", "PUT", f"/alerts/{_ID}"),
+    ("updateRule", "PUT", f"/alerts/{_ID}"), ("createReport", "POST", f"/dashboards/{_ID}/reports"),
+    ("updateReport", "PUT", f"/reports/{_ID}"),
     ("createSilence", "POST", "/alerts/silences"), ("pauseRule", "POST", f"/alerts/{_ID}/pause"),
     ("createToken", "POST", "/auth/tokens"), ("createUser", "POST", "/users"), ("updateUser", "PUT", f"/users/{_ID}"),
 ]  # fmt: skip

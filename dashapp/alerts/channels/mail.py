@@ -6,6 +6,7 @@ import asyncio
 import html
 import smtplib
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -16,6 +17,7 @@ from dashapp.alerts.channels import DeliveryFailed
 from dashapp.alerts.message import Message, moment
 
 TIMEOUT_SECONDS = 15.0
+NO_SERVER = "no mail server is set; set DASHAPP_SMTP_URL and DASHAPP_MAIL_FROM."
 _COLORS = {"critical": "#c4322b", "warning": "#b7791f", "info": "#2b6cb0"}
 
 
@@ -47,10 +49,14 @@ class Server:
         )  # fmt: skip
 
 
+def domain_of(sender: str) -> str:
+    """The domain in which a mail's ids are its own."""
+    return sender.rpartition("@")[2].rstrip(">") or "dashapp"
+
+
 def compose(message: Message, sender: str, recipients: list[str], picture: bytes | None) -> EmailMessage:
     """The mail. Its Message-ID is the message's stable id; mails of one incident are a thread."""
-    domain = sender.rpartition("@")[2].rstrip(">") or "dashapp"
-    mail = EmailMessage()
+    domain, mail = domain_of(sender), EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = message.title, sender, ", ".join(recipients)
     mail["Date"] = format_datetime(message.resolved_at or message.triggered_at)
     mail["Message-ID"] = f"<{message.id}@{domain}>"
@@ -103,17 +109,22 @@ class Mail:
         self._url, self._sender = url, sender
 
     async def send(self, target: str, message: Message, picture: bytes | None = None) -> None:
-        """
+        """Tell of an event, as `post` does."""
+        recipients = [address.strip() for address in target.split(",")]
+        await self.post(recipients, lambda sender: compose(message, sender, recipients, picture))
+
+    async def post(self, recipients: list[str], write: Callable[[str], EmailMessage]) -> None:
+        """Send the mail that `write` makes for its sender.
+
         Raises:
             DeliveryFailed: no server is set, or it doesn't take the mail.
         """
         if not self._url:
-            raise DeliveryFailed("no mail server is set; set DASHAPP_SMTP_URL and DASHAPP_MAIL_FROM.")
-        recipients = [address.strip() for address in target.split(",")]
+            raise DeliveryFailed(NO_SERVER)
         try:
             server = Server.parse(self._url)
             sender = self._sender or f"dashapp@{server.host}"
-            mail = compose(message, sender, recipients, picture)
+            mail = write(sender)
             Address(addr_spec=sender)
         except (ValueError, IndexError) as error:
             raise DeliveryFailed(f"the mail can't be written ({error}).") from None

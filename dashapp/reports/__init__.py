@@ -1,0 +1,1 @@
+"""Scheduled reports: snapshots of dashboards, made at set times, mailed and kept."""
