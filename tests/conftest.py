@@ -33,7 +33,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 _SECONDS = {
     "pages/test_dashboard.py": 65, "cli/test_up.py": 65, "cli/test_crashes.py": 40, "pages/test_signin.py": 25,
     "pages/test_edit.py": 25, "pages/test_accessibility.py": 25, "alerts/test_processes.py": 25, "metrics/test_counters.py": 20,
-    "cli/test_ingest.py": 20, "api/test_schemathesis.py": 20, "pages/test_published.py": 20, "pages/test_provider.py": 20,
+    "cli/test_ingest.py": 20, "api/test_schemathesis.py": 35, "pages/test_published.py": 20, "pages/test_provider.py": 20,
     "cli/test_agent_and_server.py": 18, "cli/test_backup.py": 18, "cli/test_commands.py": 18, "metrics/test_truth.py": 17,
     "pages/test_range.py": 15, "pages/test_snapshot.py": 15, "metrics/test_retention.py": 15, "agent/test_run.py": 15,
     "live/test_hub.py": 14, "api/test_malformed.py": 14, "pages/test_explore.py": 14, "pages/test_hostile.py": 13,

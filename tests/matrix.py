@@ -60,7 +60,7 @@ def routes(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             path = re.sub(r"^/assets/\w+$", "/assets", route.path)
             yield from routes(inner, prefix + path) if inner else [("GET", prefix + path)]
         elif getattr(route, "methods", None):
-            yield from ((method, prefix + route.path) for method in route.methods if method not in ("HEAD", "OPTIONS"))
+            yield from ((method, prefix + route.path_format) for method in route.methods if method not in ("HEAD", "OPTIONS"))
         else:
             yield "WS", prefix + route.path
 

@@ -28,7 +28,7 @@ from dashapp.contract.metrics import MetricQuery
 from dashapp.contract.timerange import from_ms, to_ms
 from dashapp.database import sql
 from dashapp.database.pool import Database, Row
-from dashapp.errors import DashappError, Unavailable, ValidationFailed
+from dashapp.errors import DashappError, Unavailable
 from dashapp.metrics.clock import HOUR
 from dashapp.metrics.query import Reader
 from dashapp.settings import Settings
@@ -95,13 +95,9 @@ class Sender:
         self._wake.set()
 
     async def test(self, rule: Rule) -> TestSent:
-        """Send a test of a rule's notification now.
-
-        Raises:
-            ValidationFailed: the rule tells nobody.
-        """
+        """Send a test of a rule's notification now."""
         if rule.notification is None:
-            raise ValidationFailed("notification: the rule tells nobody.", details={"notification": "the rule tells nobody"})
+            return TestSent(sent=False, error="This rule tells nobody; give it an e-mail, a webhook or an Apprise URL first.")
         now = from_ms(to_ms(rule.updated_at) if rule.since is None else to_ms(rule.since))
         message = Message(
             id=uuid4(), rule_id=rule.id, rule_name=rule.name, severity=rule.severity, summary=rule.sentence(), incident=uuid4(),

@@ -115,7 +115,7 @@ async def create_silence(actor: Signed, body: SilenceRequest, services: Parts) -
     return data(await services.silences.create(actor.user, body), status=201)
 
 
-@router.delete("/silences/{silence_id}", status_code=204)
+@router.delete("/silences/{silence_id:uuid}", status_code=204)
 async def delete_silence(actor: Signed, silence_id: UUID, services: Parts) -> Response:
     """End a silence. What still fires is told then."""
     await required(actor, "alert.change", services.silences.get, silence_id)
@@ -123,14 +123,14 @@ async def delete_silence(actor: Signed, silence_id: UUID, services: Parts) -> Re
     return nothing()
 
 
-@router.get("/{rule_id}", response_model=Data[Rule])
+@router.get("/{rule_id:uuid}", response_model=Data[Rule])
 async def get_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """One rule with its present state and all its instances."""
     require(actor, "alert.read")
     return data(_for(actor, await services.rules.get(rule_id)))
 
 
-@router.put("/{rule_id}", response_model=Data[Rule])
+@router.put("/{rule_id:uuid}", response_model=Data[Rule])
 async def update_rule(actor: Signed, rule_id: UUID, body: RuleUpdate, services: Parts) -> Response:
     """Change what is given. Another query, condition, threshold, tags, groupBy, aggregation, function or step makes it another
     rule: what fires is resolved, and judging starts anew; so it is when it is disabled."""
@@ -138,7 +138,7 @@ async def update_rule(actor: Signed, rule_id: UUID, body: RuleUpdate, services: 
     return data(await services.rules.update(rule_id, body))
 
 
-@router.delete("/{rule_id}", status_code=204)
+@router.delete("/{rule_id:uuid}", status_code=204)
 async def delete_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Delete a rule. What fires is resolved; its events stay."""
     await required(actor, "alert.change", services.rules.get, rule_id)
@@ -146,35 +146,35 @@ async def delete_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response
     return nothing()
 
 
-@router.get("/{rule_id}/history", response_model=Page[Event])
+@router.get("/{rule_id:uuid}/history", response_model=Page[Event])
 async def rule_history(actor: Signed, rule_id: UUID, services: Parts, paging: Paged, asked: Asked) -> Response:
     """Events of one rule, newest first, also where it is gone."""
     require(actor, "alert.read")
     return paging.answer(*await services.history.events(rule_id=rule_id, **asked))
 
 
-@router.post("/{rule_id}/evaluate", response_model=Data[Evaluation])
+@router.post("/{rule_id:uuid}/evaluate", response_model=Data[Evaluation])
 async def evaluate_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """How the rule stands now. Nothing is written, nobody is told."""
     require(actor, "alert.read")
     return data(await services.rules.evaluate(rule_id))
 
 
-@router.post("/{rule_id}/test", response_model=Data[TestSent])
+@router.post("/{rule_id:uuid}/test", response_model=Data[TestSent])
 async def test_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Send a test to where the rule's notifications go, now. `sent: false` comes with the reason."""
     rule = await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.sender.test(rule))
 
 
-@router.post("/{rule_id}/pause", response_model=Data[Rule])
+@router.post("/{rule_id:uuid}/pause", response_model=Data[Rule])
 async def pause_rule(actor: Signed, rule_id: UUID, body: PauseRequest, services: Parts) -> Response:
     """Tell nobody of what fires, until then or until it is resumed. The rule is judged all the same."""
     await required(actor, "alert.change", services.rules.get, rule_id)
     return data(await services.rules.pause(rule_id, body.until))
 
 
-@router.post("/{rule_id}/resume", response_model=Data[Rule])
+@router.post("/{rule_id:uuid}/resume", response_model=Data[Rule])
 async def resume_rule(actor: Signed, rule_id: UUID, services: Parts) -> Response:
     """Tell again. What still fires is told then."""
     await required(actor, "alert.change", services.rules.get, rule_id)

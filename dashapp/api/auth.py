@@ -76,7 +76,7 @@ async def end_sessions(request: Request, actor: Signed, services: Parts) -> Resp
     return response
 
 
-@router.delete("/sessions/{session_id}", status_code=204)
+@router.delete("/sessions/{session_id:uuid}", status_code=204)
 async def end_session(actor: Signed, session_id: UUID, services: Parts) -> Response:
     """Sign out somewhere, at once: pages that are open there close within 10 s."""
     require(actor, "account.secure")
@@ -98,7 +98,7 @@ async def create_token(actor: Signed, body: TokenRequest, services: Parts) -> Re
     return data(await services.accounts.create_token(actor.user, body), status=201)
 
 
-@router.delete("/tokens/{token_id}", status_code=204)
+@router.delete("/tokens/{token_id:uuid}", status_code=204)
 async def delete_token(actor: Signed, token_id: UUID, services: Parts) -> Response:
     """Revoke one of your tokens, at once."""
     require(actor, "account.change")

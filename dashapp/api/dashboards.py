@@ -36,7 +36,7 @@ router = APIRouter(prefix="/dashboards", tags=["Dashboards"], route_class=Signed
 
 #: Bytes of a dashboard's file: a hundred panels with twenty queries each have less.
 _LARGEST_FILE = 1024 * 1024
-_YAML = {"application/yaml": {"schema": {"type": "string", "description": "docs/dashboard.schema.json describes it."}}}
+_YAML = {"application/yaml": {"schema": {"$ref": "#/components/schemas/DashboardDocument"}}}
 _HTML = {"text/html": {"schema": {"type": "string", "description": "One file, to be kept or sent on."}}}
 _YAML_BODY = {"requestBody": {"required": True, "content": _YAML}}
 
@@ -77,7 +77,7 @@ async def import_dashboard(
     return data(await services.dashboards.replace(known.id, document, version))
 
 
-@router.get("/{dashboard_id}/definition", response_class=Response, responses={"200": {"content": _YAML}})
+@router.get("/{dashboard_id:uuid}/definition", response_class=Response, responses={"200": {"content": _YAML}})
 async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """The dashboard as YAML, as `POST /dashboards/import` takes it."""
     dashboard = await required(actor, "dashboard.read", services.dashboards.get, dashboard_id)
@@ -86,7 +86,10 @@ async def dashboard_definition(actor: Signed, dashboard_id: UUID, services: Part
 
 
 @router.get(
-    "/{dashboard_id}/snapshot", response_class=Response, responses={"200": {"content": _HTML}}, dependencies=[Depends(querying)]
+    "/{dashboard_id:uuid}/snapshot",
+    response_class=Response,
+    responses={"200": {"content": _HTML}},
+    dependencies=[Depends(querying)],
 )
 async def dashboard_snapshot(
     request: Request,
@@ -119,7 +122,7 @@ def _shown(start: str, end: str) -> TimeRange:
     return shown
 
 
-@router.post("/{dashboard_id}/publish", response_model=Data[PublicLink], responses={"201": {"model": Data[PublicLink]}})
+@router.post("/{dashboard_id:uuid}/publish", response_model=Data[PublicLink], responses={"201": {"model": Data[PublicLink]}})
 async def publish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Show the dashboard to everybody who has its public link: the one that it has already, else a new one (201)."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
@@ -127,14 +130,14 @@ async def publish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) 
     return data(link, status=201 if new else 200)
 
 
-@router.get("/{dashboard_id}/publish", response_model=Data[PublicLink])
+@router.get("/{dashboard_id:uuid}/publish", response_model=Data[PublicLink])
 async def public_link(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """The dashboard's public link; 404 where it has none."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.published.link(dashboard_id))
 
 
-@router.delete("/{dashboard_id}/publish", status_code=204)
+@router.delete("/{dashboard_id:uuid}/publish", status_code=204)
 async def unpublish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """End the dashboard's public link for good; a later one is another."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
@@ -142,21 +145,21 @@ async def unpublish_dashboard(actor: Signed, dashboard_id: UUID, services: Parts
     return nothing()
 
 
-@router.get("/{dashboard_id}", response_model=Data[Dashboard])
+@router.get("/{dashboard_id:uuid}", response_model=Data[Dashboard])
 async def get_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """One dashboard with its panels. A panel that can't be drawn as it is stored says so in `error`."""
     dashboard = await required(actor, "dashboard.read", services.dashboards.get, dashboard_id)
     return data(dashboard)
 
 
-@router.put("/{dashboard_id}", response_model=Data[Dashboard])
+@router.put("/{dashboard_id:uuid}", response_model=Data[Dashboard])
 async def update_dashboard(actor: Signed, dashboard_id: UUID, body: DashboardUpdate, services: Parts) -> Response:
     """Change what is given. `layout` moves all the panels it names at once; a stale `version` changes nothing."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.dashboards.update(dashboard_id, body))
 
 
-@router.delete("/{dashboard_id}", status_code=204)
+@router.delete("/{dashboard_id:uuid}", status_code=204)
 async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Delete a dashboard with its panels. It can be restored for a week."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
@@ -164,14 +167,14 @@ async def delete_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -
     return nothing()
 
 
-@router.post("/{dashboard_id}/restore", response_model=Data[Dashboard])
+@router.post("/{dashboard_id:uuid}/restore", response_model=Data[Dashboard])
 async def restore_dashboard(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """Take a deletion back, up to a week later."""
     await required(actor, "dashboard.change", services.dashboards.deleted, dashboard_id)
     return data(await services.dashboards.restore(dashboard_id))
 
 
-@router.post("/{dashboard_id}/panels", status_code=201, response_model=Data[Panel], tags=["Panels"])
+@router.post("/{dashboard_id:uuid}/panels", status_code=201, response_model=Data[Panel], tags=["Panels"])
 async def add_panel(
     actor: Signed,
     dashboard_id: UUID,

@@ -73,7 +73,7 @@ async def _on_dashapp_error(request: Request, error: Exception) -> Response:
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     errors = cast(RequestValidationError, error).errors()
     if any(part["loc"][0] == "path" for part in errors):
-        return respond(NotFound())  # an id that can't be one names nothing, whatever else is wrong
+        return respond(NotFound())  # a name that can't be one names nothing, whatever else is wrong
     return respond(validation_failed({**part, "loc": part["loc"][1:]} for part in errors if part["loc"][0] != "path"))
 
 
@@ -91,8 +91,7 @@ def _methods(request: Request) -> set[str]:
     """What this address takes. The framework names the methods of one of its routes only."""
     routers = request.app.state.routers
     found = [route for router in routers for route in router.routes if route.matches(request.scope)[0] is not Match.NONE]
-    own = [route for route in found if "{" not in route.path]
-    return {method for route in own or found for method in route.methods}
+    return {method for route in found for method in route.methods}
 
 
 def internal_error(scope: Scope) -> Response:

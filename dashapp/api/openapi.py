@@ -12,12 +12,14 @@ from pydantic.json_schema import models_json_schema
 
 from dashapp.api.errors import Failure
 from dashapp.api.examples import BODIES
+from dashapp.contract.documents import DashboardDocument
 from dashapp.contract.metrics import BatchItem, Point
 
 PREFIX = "/api/v1"
 DESCRIPTION = """\
 Every success is `{"data": …}`, every failure `{"error", "code", "details"?}`. Programs send
-`Authorization: Bearer <token>`; pages sign in with a cookie. docs/api.md has examples."""
+`Authorization: Bearer <token>`; pages sign in with a cookie. No text holds NUL or a lone
+surrogate. docs/api.md has examples."""
 _FAILURES = {
     "400": "VALIDATION_ERROR: the body or the query string breaks the schema; `details` has one entry per field.",
     "401": "UNAUTHORIZED: no or bad session cookie or token.",
@@ -56,7 +58,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     template = "#/components/schemas/{model}"
-    models = [(Point, "validation"), (BatchItem, "validation"), (Failure, "validation")]
+    models = [(model, "validation") for model in (Point, BatchItem, DashboardDocument, Failure)]
     schemas |= models_json_schema(models, ref_template=template)[1]["$defs"]  # type: ignore[arg-type]
     schemas["QueryBatch"]["properties"]["queries"]["items"] = {"anyOf": [{"$ref": "#/components/schemas/BatchItem"}, _ANSWERED]}
     described["components"]["schemas"] = dict(sorted(schemas.items()))

@@ -24,14 +24,14 @@ async def panel_types(actor: Signed) -> Response:
     return data(panel_form())
 
 
-@router.put("/{panel_id}", response_model=Data[Panel])
+@router.put("/{panel_id:uuid}", response_model=Data[Panel])
 async def update_panel(actor: Signed, panel_id: UUID, body: PanelUpdate, services: Parts) -> Response:
     """Change what is given; `options` are replaced as a whole. A stale `version` changes nothing."""
     await required(actor, "dashboard.change", services.dashboards.panel_dashboard, panel_id)
     return data(await services.dashboards.update_panel(panel_id, body))
 
 
-@router.delete("/{panel_id}", status_code=204)
+@router.delete("/{panel_id:uuid}", status_code=204)
 async def delete_panel(
     actor: Signed,
     panel_id: UUID,
@@ -44,7 +44,7 @@ async def delete_panel(
     return nothing()
 
 
-@router.post("/{panel_id}/restore", response_model=Data[Panel])
+@router.post("/{panel_id:uuid}/restore", response_model=Data[Panel])
 async def restore_panel(actor: Signed, panel_id: UUID, services: Parts) -> Response:
     """Take a deletion back, up to a week later: the same panel, where it stood."""
     await required(actor, "dashboard.change", services.dashboards.deleted_panel_dashboard, panel_id)

@@ -6,7 +6,7 @@ What is valid is stored, what isn't is left out, counted and told of by a 400, w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
@@ -29,17 +29,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 #: Reading a larger body would hold the event loop too long.
 _READ_BESIDE = 32 * 1024
+_BYTES = {"type": "string", "format": "binary"}
 _STORED = {204: {"description": "Stored, after the commit."}}
 
 
-def _body(kind: str, description: str) -> dict[str, object]:
-    schema = {"type": "string", "format": "binary"} if kind != "text/plain" else {"type": "string"}
-    return {"requestBody": {"required": True, "description": description, "content": {kind: {"schema": schema}}}}
+def _body(kind: str, description: str, schema: Mapping[str, object], *, required: bool = True) -> dict[str, object]:
+    return {"requestBody": {"required": required, "description": description, "content": {kind: {"schema": schema}}}}
 
 
 @router.post(
     "/write", status_code=204, responses=_STORED,  # type: ignore[arg-type]
-    openapi_extra=_body("application/x-protobuf", "A snappy block of a `prometheus.WriteRequest`, version 1.0."),
+    openapi_extra=_body("application/x-protobuf", "A snappy block of a `prometheus.WriteRequest`, version 1.0.", _BYTES),
 )  # fmt: skip
 async def prometheus_write(request: Request, actor: Signed, services: Parts) -> Response:
     """Prometheus remote write 1.0. Samples that can't be stored are left out, and the 400 says how many and why."""
@@ -54,13 +54,18 @@ async def prometheus_write(request: Request, actor: Signed, services: Parts) -> 
     return nothing()
 
 
-@router.post("/influx/write", status_code=204, responses=_STORED, openapi_extra=_body("text/plain", "Line protocol."))  # type: ignore[arg-type]
+@router.post(
+    "/influx/write", status_code=204, responses=_STORED,  # type: ignore[arg-type]
+    openapi_extra=_body("text/plain", "Line protocol.", {"type": "string"}, required=False),
+)  # fmt: skip
 @router.post("/influx/api/v2/write", status_code=204, include_in_schema=False)
 async def influx_write(
     request: Request,
     actor: Signed,
     services: Parts,
-    precision: Annotated[str, Query(description="Unit of the timestamps: `ns`, `us`, `ms` or `s`.")] = "ns",
+    precision: Annotated[
+        str, Query(description="Unit of the timestamps.", json_schema_extra={"enum": list(influx.PRECISIONS)})
+    ] = "ns",
 ) -> Response:
     """InfluxDB line protocol: each numeric field is a metric `measurement.field`. What can't be stored is left out, and the
     400 says how much and why."""

@@ -27,14 +27,14 @@ async def _report(actor: Actor, services: Parts, report_id: UUID) -> Report:
     return await services.reports.get(report_id)
 
 
-@router.get("/dashboards/{dashboard_id}/reports", response_model=Data[list[Report]])
+@router.get("/dashboards/{dashboard_id:uuid}/reports", response_model=Data[list[Report]])
 async def list_reports(actor: Signed, dashboard_id: UUID, services: Parts) -> Response:
     """The dashboard's scheduled reports, with when each is due next and how the last one went."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
     return data(await services.reports.of(dashboard_id))
 
 
-@router.post("/dashboards/{dashboard_id}/reports", status_code=201, response_model=Data[Report])
+@router.post("/dashboards/{dashboard_id:uuid}/reports", status_code=201, response_model=Data[Report])
 async def create_report(actor: Signed, dashboard_id: UUID, body: ReportRequest, services: Parts) -> Response:
     """Have the dashboard's snapshot sent by mail, kept in a folder of the server (admins only), or both, at set times."""
     await required(actor, "dashboard.change", services.dashboards.get, dashboard_id)
@@ -43,7 +43,7 @@ async def create_report(actor: Signed, dashboard_id: UUID, body: ReportRequest, 
     return data(await services.reports.create(actor.user, dashboard_id, body), status=201)
 
 
-@router.put("/reports/{report_id}", response_model=Data[Report])
+@router.put("/reports/{report_id:uuid}", response_model=Data[Report])
 async def update_report(actor: Signed, report_id: UUID, body: ReportUpdate, services: Parts) -> Response:
     """Change what is given. You become the report's owner: it shows what you may see. `paused` alone leaves it whose it is."""
     report = await _report(actor, services, report_id)
@@ -53,7 +53,7 @@ async def update_report(actor: Signed, report_id: UUID, body: ReportUpdate, serv
     return data(await services.reports.update(actor.user, report_id, body))
 
 
-@router.delete("/reports/{report_id}", status_code=204)
+@router.delete("/reports/{report_id:uuid}", status_code=204)
 async def delete_report(actor: Signed, report_id: UUID, services: Parts) -> Response:
     """Send it no more. Files that it wrote stay."""
     await _report(actor, services, report_id)
@@ -61,7 +61,7 @@ async def delete_report(actor: Signed, report_id: UUID, services: Parts) -> Resp
     return nothing()
 
 
-@router.post("/reports/{report_id}/run", response_model=Data[Report], dependencies=[Depends(querying)])
+@router.post("/reports/{report_id:uuid}/run", response_model=Data[Report], dependencies=[Depends(querying)])
 async def run_report(actor: Signed, report_id: UUID, services: Parts) -> Response:
     """Make and send it now. Its times stay as they are; `error` says what went wrong, if anything."""
     report = await _report(actor, services, report_id)

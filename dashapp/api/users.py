@@ -36,14 +36,14 @@ async def create_user(actor: Signed, body: NewUser, services: Parts) -> Response
     return data(await services.users.create(body), status=201)
 
 
-@router.put("/users/{user_id}", response_model=Data[Account])
+@router.put("/users/{user_id:uuid}", response_model=Data[Account])
 async def update_user(actor: Signed, user_id: UUID, body: UserUpdate, services: Parts) -> Response:
     """Change what is given. A new role counts at once; `disabled` and `password` end the user's sessions."""
     require(actor, "users.manage")
     return data(await services.users.update(actor.user, user_id, body))
 
 
-@router.delete("/users/{user_id}", status_code=204)
+@router.delete("/users/{user_id:uuid}", status_code=204)
 async def delete_user(
     actor: Signed,
     user_id: UUID,
@@ -56,7 +56,7 @@ async def delete_user(
     return nothing()
 
 
-@router.post("/users/{user_id}/signin-link", status_code=201, response_model=Data[SigninLink])
+@router.post("/users/{user_id:uuid}/signin-link", status_code=201, response_model=Data[SigninLink])
 async def create_signin_link(actor: Signed, user_id: UUID, services: Parts) -> Response:
     """A link that signs the user in, once and within a day: for whoever is new or has forgotten the password."""
     require(actor, "users.manage")

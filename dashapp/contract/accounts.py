@@ -10,7 +10,8 @@ from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, Storable
 
 Role = Literal["viewer", "editor", "admin"]
 Scope = Literal["ingest", "read", "write"]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00]+@[^@\s\x00]+$")]
+_PART = r"[^@\s\x00-\x20\x7f-\xa0]+"
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=f"^{_PART}@{_PART}$")]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=1024)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), NOT_BLANK]
 

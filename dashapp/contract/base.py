@@ -23,7 +23,7 @@ Instant = Annotated[datetime, Field(strict=False)]
 
 
 #: For text that is stripped and may not be empty then: what the schema has to say of it.
-NOT_BLANK = Field(json_schema_extra={"pattern": r"\S"})
+NOT_BLANK = Field(json_schema_extra={"pattern": r"[^\s\x85]"})
 
 
 def _whole(value: object) -> object:

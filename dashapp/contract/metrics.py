@@ -77,12 +77,11 @@ class Point(Model):
     """One sample of one series."""
 
     name: MetricName = Field(description="Metric name, e.g. `cpu.usage`.")
-    value: float = Field(strict=True, ge=-LARGEST_VALUE, le=LARGEST_VALUE, description="A finite number.")
+    value: float = Field(ge=-LARGEST_VALUE, le=LARGEST_VALUE, description="A finite number.")
     tags: Tags = Field(default_factory=dict, description="What tells this series from the metric's others.")
-    timestamp: int | None = Field(
-        default=None, strict=True, ge=EARLIEST_MS, le=LATEST_MS,
-        description="Unix milliseconds; the server's clock when missing.",
-    )  # fmt: skip
+    timestamp: Annotated[int, Field(ge=EARLIEST_MS, le=LATEST_MS), WHOLE] | None = Field(
+        default=None, description="Unix milliseconds; the server's clock when missing."
+    )
 
     @field_validator("tags")
     @classmethod

@@ -15,7 +15,7 @@ from dashapp.errors import ValidationFailed
 _RELATIVE = re.compile(r"^now(?:-(\w+))?$")
 EARLIEST_MS = 0
 LATEST_MS = 4_102_444_800_000  # 2100-01-01
-_DAY = r"^(19[7-9]\d|20\d\d|2100)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_DAY = r"^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _CLOCK = r"[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET = r"(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)"
 #: ISO 8601 as far as it is understood.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from dashapp.contract.base import StorableModel
 from dashapp.contract.metrics import LONGEST_TAG_VALUE, MetricName, TagKey, TagValue
@@ -31,8 +31,17 @@ VariableName = Annotated[str, StringConstraints(min_length=1, max_length=50, pat
 Chosen = tuple[tuple[str, tuple[str, ...]], ...]
 
 
+_TEXT, _NOTHING = {"type": "string"}, {"type": "null"}
+_SOURCES: list[Any] = [
+    {"required": ["metric", "tag"], "properties": {"metric": _TEXT, "tag": _TEXT, "values": {"maxItems": 0}}},
+    {"required": ["values"], "properties": {"metric": _NOTHING, "tag": _NOTHING, "values": {"minItems": 1}}},
+]
+
+
 class Variable(StorableModel):
     """What readers of a dashboard choose from: the values of a metric's tag, or a list."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": _SOURCES})
 
     name: VariableName = Field(description="As panels write it: `$name`.")
     label: str = Field(default="", max_length=100, description="What the page calls it; the name when missing.")

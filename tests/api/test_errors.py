@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -29,7 +31,7 @@ async def test_everything_but_signing_in_wants_a_sign_in(client: httpx.AsyncClie
         for method in operations:
             if path in ("/auth/login", "/auth/logout"):
                 continue
-            url = path.replace("{name}", "a").replace("{dashboard_id}", "x").replace("{panel_id}", "x").replace("{token_id}", "x")
+            url = re.sub(r"{\w+_id}", str(uuid4()), path).replace("{name}", "a")
             failed(await client.request(method.upper(), url), 401, "UNAUTHORIZED")
             client.cookies.set("dashapp_session", "nonsense")
             failed(await client.request(method.upper(), url), 401, "UNAUTHORIZED")

@@ -52,7 +52,7 @@ SCHEMAS = {
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 }
 MODELS: dict[str, TypeAdapter[Any]] = {"sendPoints": point_batch} | {
-    OPERATIONS[route.path, method.lower()]["operationId"]: TypeAdapter(route.body_field.field_info.annotation)
+    OPERATIONS[route.path_format, method.lower()]["operationId"]: TypeAdapter(route.body_field.field_info.annotation)
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, PublicRoute) and route.body_field
