@@ -12,7 +12,7 @@ from dashapp.contract.accounts import Role, Scope, User
 from dashapp.errors import Forbidden, NotFound
 
 READ: set[Action] = {"metrics.read", "dashboard.read", "alert.read", "account.read"}
-ADMINS: set[Action] = {"users.read", "users.manage", "audit.read"}
+ADMINS: set[Action] = {"report.file", "users.read", "users.manage", "audit.read"}
 
 
 @dataclass
