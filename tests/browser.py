@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.debian import provide
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "no Chromium for the browser tests; install one (Debian: apt-get install chromium) or name it in CHROMIUM"
@@ -30,26 +31,5 @@ def find() -> str | None:
         return None
 
 
-def install() -> int:
-    if find():
-        return 0
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        print("installing Chromium for the browser tests …")  # noqa: T201
-        for command in (
-            ["apt-get", "update", "-q"],
-            ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium", "fonts-inter"],
-        ):
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                print(done.stderr[-2000:], file=sys.stderr)  # noqa: T201
-                break
-        if find():
-            return 0
-    print(MISSING, file=sys.stderr)  # noqa: T201
-    # Elsewhere the other tests still run; on CI a run without a browser proves too little.
-    return 1 if os.environ.get("CI") else 0
-
-
 if __name__ == "__main__":
-    sys.exit(install())
+    sys.exit(provide(find, MISSING, "chromium", "fonts-inter"))

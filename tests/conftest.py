@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import pytest
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from dashapp.database.pool import Database
+from tests.postgres import own_postgres
 from tests.timescale import Timescale
 
 if TYPE_CHECKING:
@@ -61,16 +61,12 @@ def _fast_directory() -> str | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """The server. Its directory lies where root's database user can enter it."""
-    with tempfile.TemporaryDirectory(prefix="dashapp-test-", dir=_fast_directory(), ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        # The machine doesn't lose power in a test; its disk needn't be waited for.
-        server = EmbeddedPostgres(Path(directory), {"fsync": "off", "full_page_writes": "off", "max_connections": "100"})
-        server.start()
-        # Every database of the tests is a copy of one that is migrated once.
+    """The server. Every database of the tests is a copy of one that is migrated once."""
+    # The machine doesn't lose power in a test; its disk needn't be waited for.
+    settings = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
+    with own_postgres(settings, directory=_fast_directory()) as server:
         migrate(server.url)
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,48 @@ import pytest
 from tests.running import until
 
 
+def install(*packages: str) -> None:
+    """Have apt-get install packages where that may be done; what keeps it from it goes to standard error."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    print(f"installing {' and '.join(packages)} …")  # noqa: T201
+    # No service is started: tests run the programs themselves.
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    options = ["-o", "DPkg::Lock::Timeout=120", "-y", "-q", "--no-install-recommends"]
+    for command in (["apt-get", "update", "-q"], ["apt-get", "install", *options, *packages]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(done.stderr[-2000:], file=sys.stderr)  # noqa: T201
+            return
+
+
+def provide(find: Callable[[], str | None], missing: str, *packages: str) -> int:
+    """Have there be a program before the tests begin; the exit code of who asks for it.
+
+    Args:
+        find: answers its path, or None.
+        missing: what to say where there is none.
+    """
+    if find():
+        return 0
+    install(*packages)
+    if find():
+        return 0
+    print(missing, file=sys.stderr)  # noqa: T201
+    # Elsewhere the other tests still run; on CI a run without it proves too little.
+    return 1 if os.environ.get("CI") else 0
+
+
 def program(name: str, package: str) -> str:
     """The program's path; the test is skipped where there is none, and fails on CI."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if path is None and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]):
-            subprocess.run(command, env=environment, capture_output=True, check=False)
-        path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+
+    def find() -> str | None:
+        return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin")
+
+    path = find()
+    if path is None:
+        install(package)
+        path = find()
     if path is None:
         reason = f"no {name}; on Debian: apt-get install {package}"
         if os.environ.get("CI"):

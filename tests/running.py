@@ -68,6 +68,12 @@ class Running:
 
         return str(until(find, f"{pattern!r} in {self.output!r}", seconds))
 
+    def ended(self, seconds: float = 60.0) -> tuple[int, str]:
+        """Its exit code and all that it printed, once it ends by itself."""
+        code = self.process.wait(seconds)
+        self._reader.join(5)
+        return code, self.output
+
     def stop(self, number: int = signal.SIGINT, seconds: float = 30.0) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)

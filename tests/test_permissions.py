@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import tempfile
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from tests.matrix import ACTORS, Matrix, matrix_on, rows
+from tests.postgres import own_postgres
 
 TABLE = Path(__file__).parents[1] / "docs" / "permissions.md"
 
@@ -50,17 +49,13 @@ async def test_a_route_that_nobody_thought_of_is_noticed(matrix: Matrix) -> None
 
 
 async def _print() -> None:
-    with tempfile.TemporaryDirectory(prefix="dashapp-matrix-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        server = EmbeddedPostgres(Path(directory))
-        server.start()
+    with own_postgres() as server:
         migrate(server.url)
-        async with matrix_on(server.url, Path(directory)) as matrix:
+        async with matrix_on(server.url, server.data_dir) as matrix:
             print(f"| route | {' | '.join(ACTORS)} |\n|{'---|' * (len(ACTORS) + 1)}")  # noqa: T201
             for method, path, kind in rows(matrix.app):
                 cells = [await matrix.outcome(method, path, kind, actor) for actor in ACTORS]
                 print(f"| `{method} {path}`{f' {kind}' if kind else ''} | {' | '.join(cells)} |")  # noqa: T201
-        server.stop()
 
 
 if __name__ == "__main__":

@@ -345,7 +345,8 @@ async def test_the_database_away_amid_a_pass_loses_no_tick(world: World) -> None
     async def cut(tick: int, outcome: object) -> None:
         await original(tick, outcome)  # type: ignore[arg-type]
         await world.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         raise Unavailable
 

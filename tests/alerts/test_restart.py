@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import psutil
 import psycopg
@@ -22,18 +20,15 @@ from dashapp.metrics.clock import floor_to, system_clock
 from tests.alerts.conftest import TICK, World, make_world
 from tests.alerts.receivers import until
 from tests.metrics.model import ManualClock
+from tests.postgres import own_postgres
 
 
 @pytest.fixture(scope="module")
 def mortal() -> Iterator[EmbeddedPostgres]:
     """A server of this module's own."""
-    with tempfile.TemporaryDirectory(prefix="dashapp-test-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        server = EmbeddedPostgres(Path(directory), {"fsync": "off"})
-        server.start()
+    with own_postgres({"fsync": "off"}) as server:
         migrate(server.url)
         yield server
-        server.stop()
 
 
 @pytest.fixture

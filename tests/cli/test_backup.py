@@ -28,10 +28,7 @@ def folder() -> Iterator[Path]:
 
 
 def _run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
-    command = Running(*arguments, env=env)
-    code = command.process.wait(120)
-    command._reader.join(5)
-    return code, command.output
+    return Running(*arguments, env=env).ended(120)
 
 
 def _signed_in(url: str) -> httpx.Client:

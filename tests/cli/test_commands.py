@@ -18,10 +18,7 @@ from tests.timescale import Timescale
 
 
 def _run(*arguments: str, url: str, env: dict[str, str] | None = None) -> tuple[int, str]:
-    command = Running(*arguments, env={"DASHAPP_DATABASE_URL": url, **(env or {})})
-    code = command.process.wait(60)
-    command._reader.join(5)
-    return code, command.output
+    return Running(*arguments, env={"DASHAPP_DATABASE_URL": url, **(env or {})}).ended()
 
 
 def test_migrate_says_what_it_did(empty_database_url: str) -> None:

@@ -6,12 +6,9 @@ import os
 import random
 import signal
 import socket
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
 
 import httpx
 import psutil
@@ -24,6 +21,7 @@ from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from dashapp.database.pool import Database
 from dashapp.errors import StartupError
+from tests.postgres import own_postgres
 from tests.running import Dashapp, until
 
 POINTS = 40
@@ -59,19 +57,6 @@ class Sender(threading.Thread):
                         self.ending.wait(0.05)
             self.repeated += 1
             self.ending.wait(0.05)
-
-
-@contextmanager
-def crashing_postgres() -> Iterator[EmbeddedPostgres]:
-    with tempfile.TemporaryDirectory(prefix="dashapp-crash-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        server = EmbeddedPostgres(Path(directory))
-        server.start()
-        try:
-            migrate(server.url)
-            yield server
-        finally:
-            server.stop()
 
 
 async def make_token(url: str) -> str:
@@ -128,7 +113,8 @@ def _revived(postgres: EmbeddedPostgres) -> bool:
 async def test_acknowledged_points_survive_20_kills_and_none_counts_twice() -> None:
     chance = random.Random(20)
     order = chance.sample(KILLS, len(KILLS))
-    with crashing_postgres() as postgres:
+    with own_postgres() as postgres:
+        migrate(postgres.url)
         token, port = await make_token(postgres.url), free_port()
         senders = [Sender(f"http://127.0.0.1:{port}", token, host) for host in "ab"]
         dashapp = serve(postgres, port)

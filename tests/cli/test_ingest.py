@@ -6,30 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-import dashapp
 from dashapp.client import Client
-from tests.running import up_anywhere
 
 NOW = datetime.now(UTC).replace(microsecond=0, second=0)
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with up_anywhere("--no-agent") as (_, directory):
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def client(data_dir: Path) -> Iterator[Client]:
-    with dashapp.connect(data_dir=data_dir) as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import dashapp
 from dashapp.client import Client
 from dashapp.errors import ValidationFailed
-from tests.running import Running, up_anywhere
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with up_anywhere("--no-agent") as (_, directory):
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def client(data_dir: Path) -> Iterator[Client]:
-    with dashapp.connect(data_dir=data_dir) as client:
-        yield client
+from tests.running import Running
 
 
 def _run(data_dir: Path, *arguments: str) -> tuple[int, str]:
-    command = Running("snapshot", *arguments, "--data-dir", str(data_dir))
-    code = command.process.wait(60)
-    command._reader.join(5)
-    return code, command.output
+    return Running("snapshot", *arguments, "--data-dir", str(data_dir)).ended()
 
 
 def test_the_command_writes_the_file_whole(data_dir: Path, client: Client, tmp_path: Path) -> None:

@@ -92,10 +92,8 @@ def test_what_a_killed_dashapp_leaves_is_taken_over(data_dir: Path) -> None:
 
 def test_a_second_dashapp_on_the_same_data_is_refused(data_dir: Path) -> None:
     with up(data_dir, "--no-agent") as first:
-        second = Running("up", "--data-dir", str(data_dir), "--port", "0")
-        assert second.process.wait(60) == 2
-        second._reader.join(5)
-        assert re.fullmatch(rf"dashapp: another dashapp \(process {first.process.pid}\) uses the data directory .*", second.output)
+        said = _refused("up", "--data-dir", str(data_dir), "--port", "0")
+        assert re.fullmatch(rf"dashapp: another dashapp \(process {first.process.pid}\) uses the data directory .*", said)
         assert httpx.get(f"{first.url}/readyz").status_code == 200
 
 
@@ -149,12 +147,10 @@ def test_postgresql_that_ends_by_itself_is_started_again(data_dir: Path) -> None
 
 
 def _refused(*arguments: str, env: dict[str, str] | None = None) -> str:
-    command = Running(*arguments, env=env)
-    code = command.process.wait(60)
-    command._reader.join(5)
-    assert code == 2, command.output
-    assert len(command.output.splitlines()) == 1, command.output
-    return command.output
+    code, said = Running(*arguments, env=env).ended()
+    assert code == 2, said
+    assert len(said.splitlines()) == 1, said
+    return said
 
 
 def test_an_unreachable_database() -> None:
@@ -195,11 +191,9 @@ def test_a_database_of_a_newer_schema(database_url: str) -> None:
 
 
 def test_an_admin_password_that_is_too_short(data_dir: Path) -> None:
-    said = Running("up", "--port", "0", "--data-dir", str(data_dir), env={"DASHAPP_ADMIN_PASSWORD": "short"})
-    assert said.process.wait(60) == 2
-    said._reader.join(5)
-    assert "dashapp: DASHAPP_ADMIN_PASSWORD: String should have at least 8 characters." in said.lines
-    assert "Traceback" not in said.output
+    code, said = Running("up", "--port", "0", "--data-dir", str(data_dir), env={"DASHAPP_ADMIN_PASSWORD": "short"}).ended()
+    assert (code, "Traceback" in said) == (2, False)
+    assert "dashapp: DASHAPP_ADMIN_PASSWORD: String should have at least 8 characters." in said.splitlines()
     assert EmbeddedPostgres(data_dir).pid is None
 
 

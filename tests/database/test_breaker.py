@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -18,18 +16,15 @@ from dashapp.database.breaker import Breaker
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.pool import Database, StatementTimeout
 from dashapp.errors import Unavailable
+from tests.postgres import own_postgres
 from tests.running import until
 
 
 @pytest.fixture
 def mortal() -> Iterator[EmbeddedPostgres]:
     """A server of this test's own."""
-    with tempfile.TemporaryDirectory(prefix="dashapp-test-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        server = EmbeddedPostgres(Path(directory), {"fsync": "off"})
-        server.start()
+    with own_postgres({"fsync": "off"}) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +19,7 @@ from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from dashapp.database.pool import Database
 from tests import browser as browsers
+from tests.postgres import own_postgres
 from tests.running import Dashapp
 
 PASSWORD = "correct horse battery"
@@ -69,10 +68,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 async def site() -> AsyncIterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="dashapp-site-", ignore_cleanup_errors=True) as directory:
-        Path(directory).chmod(0o755)
-        postgres = EmbeddedPostgres(Path(directory))
-        postgres.start()
+    with own_postgres() as postgres:
         migrate(postgres.url)
         database = Database(postgres.url, size=1)
         await database.open()
@@ -81,13 +77,14 @@ async def site() -> AsyncIterator[Site]:
         await accounts.create_user("viewer@example.org", PASSWORD, "viewer")
         await accounts.create_user("editor@example.org", PASSWORD, "editor")
         await database.close()
-        server = Dashapp("serve", "--port", "0", "--data-dir", directory, env={"DASHAPP_DATABASE_URL": postgres.url}).ready()
+        server = Dashapp(
+            "serve", "--port", "0", "--data-dir", str(postgres.data_dir), env={"DASHAPP_DATABASE_URL": postgres.url}
+        ).ready()
         api = httpx.Client(base_url=server.url, headers={"Origin": server.url}, timeout=30)
         assert api.post("/api/v1/auth/login", json={"email": "admin@example.org", "password": PASSWORD}).status_code == 200
         yield Site(server, postgres, api)
         api.close()
         server.stop()
-        postgres.stop()
 
 
 @pytest.fixture(scope="session")

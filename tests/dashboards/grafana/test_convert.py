@@ -253,7 +253,6 @@ def test_what_is_no_dashboard() -> None:
 def test_the_command_reports_and_writes(tmp_path: Path) -> None:
     file = tmp_path / "shop.yaml"
     command = Running("dashboards", "import-grafana", str(HERE / "webshop.json"), "-o", str(file))
-    assert command.process.wait(60) == 0
-    command._reader.join(5)
+    assert command.ended()[0] == 0
     assert command.lines[0] == "Web shop: 3 of 4 panels mapped."
     assert file.read_text().startswith("name: Web shop\npanels:\n")
