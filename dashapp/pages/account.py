@@ -14,7 +14,7 @@ from dashapp.accounts.permissions import Actor, require
 from dashapp.contract.accounts import Role, Scope
 from dashapp.contract.durations import humanize_ms
 from dashapp.pages.templates import page
-from dashapp.pages.visitor import theme_cookie, to_login, visitor
+from dashapp.pages.visitor import signed_in, theme_cookie
 
 if TYPE_CHECKING:
     from dashapp.services import Services
@@ -49,9 +49,7 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/account")
     async def account(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         sessions = await services.accounts.sessions(user, request.cookies[COOKIE])
         tokens = await services.accounts.list_tokens(user)
         has_password = await services.accounts.has_password(user)
@@ -62,18 +60,14 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/users")
     async def users(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         require(Actor(user), "users.read")
         accounts = await services.users.everybody()
         return page("users.html", theme=theme_cookie(request), user=user, accounts=accounts, roles=get_args(Role), **helps)
 
     @router.get("/audit")
     async def audit(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         require(Actor(user), "audit.read")
         asked = request.query_params
         number = int(asked["page"]) if re.fullmatch(r"[1-9]\d{0,5}", asked.get("page", "")) else 1

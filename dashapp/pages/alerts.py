@@ -24,7 +24,7 @@ from dashapp.errors import NotFound
 from dashapp.pages.backtest import picture
 from dashapp.pages.questions import answer
 from dashapp.pages.templates import in_html, page
-from dashapp.pages.visitor import theme_cookie, theme_of, to_login, visitor
+from dashapp.pages.visitor import signed_in, theme_cookie, theme_of
 
 if TYPE_CHECKING:
     from dashapp.services import Services
@@ -83,9 +83,7 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/alerts")
     async def alerts(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         actor = Actor(user)
         require(actor, "alert.read")
         boot = {"userId": str(user.id), "isAdmin": user.role == "admin", "mayCreate": allowed(actor, "alert.create")}
@@ -95,17 +93,13 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/alerts/new")
     async def fresh(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         require(Actor(user), "alert.create")
         return _rule_page(request, Actor(user), None, {})
 
     @router.get("/alerts/{rule_id}")
     async def one(request: Request, rule_id: str) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         require(Actor(user), "alert.read")
         try:
             rule = await services.rules.get(UUID(rule_id))

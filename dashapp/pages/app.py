@@ -13,6 +13,7 @@ from dashapp.live.boards import Boards
 from dashapp.pages import account, alerts, dashboard, explore, home, published, signin
 from dashapp.pages.assets import Assets, asset_folders
 from dashapp.pages.templates import page
+from dashapp.pages.visitor import NotSignedIn, to_login
 
 if TYPE_CHECKING:
     from bokeh_fastapi import BokehFastAPI
@@ -34,6 +35,10 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     boards = Boards(services.hub, services.reader, services.history)
     app.include_router(published.create_router(services, boards))
     application = dashboard.mount(app, services, boards)
+
+    @app.exception_handler(NotSignedIn)
+    async def sign_in_first(request: Request, _: NotSignedIn) -> Response:
+        return to_login(request)
 
     @app.exception_handler(DashappError)
     async def failed(request: Request, error: DashappError) -> Response:

@@ -28,7 +28,7 @@ from dashapp.pages.assets import asset
 from dashapp.pages.sockets import keep_gate
 from dashapp.pages.templates import in_html, render
 from dashapp.pages.view import DashboardView
-from dashapp.pages.visitor import theme_of, to_login, visitor
+from dashapp.pages.visitor import signed_in, theme_of
 from dashapp.pages.watch import Watch
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def mount(app: FastAPI, services: Services, boards: Boards) -> BokehFastAPI:
 
     @router.get(PATH)
     async def page(request: Request, dashboard_id: str) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         dashboard = await dashboard_for(services, user, dashboard_id)
         return StreamingResponse(
             _document(boards, watch, handlers["doc"], request, user, dashboard),

@@ -21,7 +21,7 @@ from dashapp.live.board import Board, Key
 from dashapp.pages.dashboard import shown_range
 from dashapp.pages.questions import answer
 from dashapp.pages.templates import in_html, page
-from dashapp.pages.visitor import theme_cookie, theme_of, to_login, visitor
+from dashapp.pages.visitor import signed_in, theme_cookie, theme_of
 from dashapp.panels.base import renderer
 from dashapp.panels.form import panel_form
 from dashapp.panels.palette import series_color
@@ -96,9 +96,7 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/explore")
     async def explore(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         actor = Actor(user)
         require(actor, "metrics.read")
         shown, _, problem = shown_range(request)

@@ -14,7 +14,7 @@ from dashapp.contract.metrics import MetricQuery
 from dashapp.contract.variables import refers
 from dashapp.live.hub import now_ms
 from dashapp.pages.templates import page
-from dashapp.pages.visitor import to_login, visitor
+from dashapp.pages.visitor import signed_in, visitor
 
 if TYPE_CHECKING:
     from dashapp.contract.accounts import User
@@ -39,9 +39,7 @@ def create_router(services: Services) -> APIRouter:
 
     @router.get("/")
     async def home(request: Request) -> Response:
-        user = await visitor(request, services)
-        if user is None:
-            return to_login(request)
+        user = await signed_in(request, services)
         actor, dashboards = Actor(user), await shown(user)
         groups = {"Yours": [], "Public": [], "Private, of others": []}  # type: dict[str, list[DashboardSummary]]
         for dashboard in dashboards:

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from dashapp.accounts.browser import COOKIE
+from dashapp.errors import Unauthorized
 
 if TYPE_CHECKING:
     from dashapp.contract.accounts import User
@@ -26,6 +27,23 @@ async def visitor(connection: HTTPConnection, services: Services) -> User | None
     """
     secret = connection.cookies.get(COOKIE)
     return await services.accounts.by_session(secret) if secret else None
+
+
+class NotSignedIn(Unauthorized):
+    """This page is for whoever has signed in: `mount_pages` sends others to sign in first."""
+
+
+async def signed_in(request: Request, services: Services) -> User:
+    """The signed-in user.
+
+    Raises:
+        NotSignedIn: there is none.
+        Unavailable: the database can't say.
+    """
+    user = await visitor(request, services)
+    if user is None:
+        raise NotSignedIn()
+    return user
 
 
 def theme_cookie(request: Request) -> str | None:

@@ -9,7 +9,7 @@ from dashapp.panels.base import Panel, renderer
 from dashapp.panels.lines import Line, reduce
 from dashapp.panels.palette import Level, series_color
 from dashapp.panels.parts import fixed_ticker
-from dashapp.panels.units import axis_for, written
+from dashapp.panels.units import bar_ends, share, written
 
 _LONGEST_NAME = 22
 #: Fewer bars than this keep the thickness that so many would have.
@@ -65,25 +65,18 @@ class BarPanel(Panel):
 
     def _draw_each(self, bars: list[tuple[str, float]]) -> None:
         self._levels = [self.level(value) for _, value in bars]
-        low, high = self._ends(max(value for _, value in bars))
+        low, high = bar_ends(max(value for _, value in bars), self.shown_unit, minimum=self.min, maximum=self.max)
         self._label([(_short(name), written(value, self.shown_unit, self.decimals)) for name, value in bars])
-        self._show([0.0] * len(bars), [_share(value, low, high) for _, value in bars], list(range(len(bars))))
+        self._show([0.0] * len(bars), [share(value, low, high) for _, value in bars], list(range(len(bars))))
 
     def _draw_one(self, values: list[float]) -> None:
         """All series in one bar, each beginning where the one before it ends."""
         tops = np.cumsum(values)
-        low, high = self._ends(float(tops[-1]))
+        low, high = bar_ends(float(tops[-1]), self.shown_unit, minimum=self.min, maximum=self.max)
         self._levels = []
         self._label([("", written(float(tops[-1]), self.shown_unit, self.decimals))])
-        ends = [_share(float(top), low, high) for top in tops]
+        ends = [share(float(top), low, high) for top in tops]
         self._show([0.0, *ends[:-1]], ends, [0] * len(ends))
-
-    def _ends(self, biggest: float) -> tuple[float, float]:
-        low = 0.0 if self.min is None else float(self.min)
-        if self.max is not None:
-            return low, float(self.max)
-        whole = {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)
-        return low, whole if whole is not None else axis_for(low, biggest, self.shown_unit).high
 
     def _label(self, bars: list[tuple[str, str]]) -> None:
         ticks = [float(index) for index in range(len(bars))]
@@ -115,10 +108,6 @@ class BarPanel(Panel):
         self.track.fill_color = self.parts.palette.track
         data = self.source.data
         self._show(list(data["from"]), list(data["value"]), [int(row) for row in data["y"]])
-
-
-def _share(value: float, low: float, high: float) -> float:
-    return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
 def _short(name: str) -> str:

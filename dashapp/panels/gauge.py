@@ -9,7 +9,7 @@ from bokeh.models import AnnularWedge, ColumnDataSource, Plot, Range1d
 from dashapp.panels.base import Panel, renderer
 from dashapp.panels.lines import Line, reduce
 from dashapp.panels.palette import Level
-from dashapp.panels.units import axis_for
+from dashapp.panels.units import axis_for, fixed_end, share
 from dashapp.panels.units import parts as parts_of
 
 _START, _SPAN = pi * 1.1, pi * 1.2
@@ -56,10 +56,8 @@ class GaugePanel(Panel):
 
     def _ends(self) -> tuple[float, float]:
         low = 0.0 if self.min is None else float(self.min)
-        if self.max is not None:
-            return low, float(self.max)
-        if (whole := {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)) is not None:
-            return low, whole
+        if (end := fixed_end(self.shown_unit, self.max)) is not None:
+            return low, end
         # Without an end of its own a gauge grows in round steps and never shrinks under a viewer.
         biggest = [value for value in (self._value, self.warning, self.critical) if value is not None]
         self._high = max(self._high, axis_for(low, max(biggest, default=1.0), self.shown_unit).high)
@@ -67,7 +65,7 @@ class GaugePanel(Panel):
 
     def _angle(self, value: float) -> float:
         low, high = self._ends()
-        return _START - _SPAN * min(1.0, max(0.0, (value - low) / (high - low)))
+        return _START - _SPAN * share(value, low, high)
 
     def _draw(self, lines: list[Line]) -> None:
         self._value = reduce(lines[0], self.calculation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashapp.panels.base import Panel
 from dashapp.panels.lines import Line, reduce
-from dashapp.panels.units import axis_for, written
+from dashapp.panels.units import bar_ends, share, written
 
 
 class TablePanel(Panel):
@@ -20,7 +20,7 @@ class TablePanel(Panel):
     def _draw(self, lines: list[Line]) -> None:
         rows = [(line.name, [reduce(line, how) for how in self.legend]) for line in lines]
         firsts = [figures[0] for _, figures in rows if figures and figures[0] is not None]
-        low, high = self._ends(max(firsts, default=0.0))
+        low, high = bar_ends(max(firsts, default=0.0), self.shown_unit, minimum=self.min, maximum=self.max)
         table = {
             "columns": list(self.legend),
             # Name, level, the bar's length from 0 to 1, the figures to sort by, and as they are written.
@@ -28,7 +28,7 @@ class TablePanel(Panel):
                 [
                     name,
                     self.level(figures[0]) if figures else "plain",
-                    _share(figures[0], low, high) if figures else 0.0,
+                    round(share(figures[0], low, high), 4) if figures and figures[0] is not None else 0.0,
                     figures,
                     [written(figure, self.shown_unit, self.decimals) for figure in figures],
                 ]
@@ -38,16 +38,5 @@ class TablePanel(Panel):
         if table != self.card.table:
             self.card.table = table
 
-    def _ends(self, biggest: float) -> tuple[float, float]:
-        low = 0.0 if self.min is None else float(self.min)
-        if self.max is not None:
-            return low, float(self.max)
-        whole = {"percent": 100.0, "ratio": 1.0}.get(self.shown_unit)
-        return low, whole if whole is not None else axis_for(low, biggest, self.shown_unit).high
-
     def _clear(self) -> None:
         self.card.table = {}
-
-
-def _share(value: float | None, low: float, high: float) -> float:
-    return 0.0 if value is None else round(min(1.0, max(0.0, (value - low) / (high - low))), 4)

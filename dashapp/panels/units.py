@@ -177,6 +177,23 @@ def _fixed(value: float, digits: int | None) -> str:
     return f"{value:.{digits}f}" if digits is not None and abs(value) < 1e6 else f"{value:.3g}"
 
 
+def fixed_end(unit: Unit, maximum: float | None) -> float | None:
+    """Where a bar's or an arc's scale ends whatever the values: as is said, else at the whole of a unit that has one."""
+    return float(maximum) if maximum is not None else {"percent": 100.0, "ratio": 1.0}.get(unit)
+
+
+def bar_ends(biggest: float, unit: Unit, *, minimum: float | None, maximum: float | None) -> tuple[float, float]:
+    """The ends of the scale of bars of which `biggest` is the longest."""
+    low = 0.0 if minimum is None else float(minimum)
+    end = fixed_end(unit, maximum)
+    return low, axis_for(low, biggest, unit).high if end is None else end
+
+
+def share(value: float, low: float, high: float) -> float:
+    """How far along the scale a value lies, from 0 to 1."""
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
 def _whole(value: float) -> bool:
     return abs(value - round(value)) < 1e-9 and round(value) != 0
 
