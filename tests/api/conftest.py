@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from dashapp.accounts.accounts import Accounts
 from dashapp.api.app import create_api
 from dashapp.contract.accounts import Role, Scope, TokenRequest, User
 from dashapp.database.embedded import EmbeddedPostgres
@@ -18,6 +21,7 @@ from dashapp.server import make_services
 from dashapp.services import Services
 from dashapp.settings import Settings
 from tests.conftest import make_database
+from tests.running import Dashapp
 
 ORIGIN = "http://dash.test"
 BASE = f"{ORIGIN}/api/v1"
@@ -100,6 +104,34 @@ async def refused(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathF
     async with running(database, tmp_path_factory.mktemp("refused")) as services, AsyncExitStack() as stack:
         yield await World(mounted(services), services, stack).person("editor", "editor")
     await database.close()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server in a process of its own, and an admin's token."""
+
+    server: Dashapp
+    token: str
+
+
+@pytest.fixture(scope="module")
+def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    url = make_database(postgres)
+
+    async def token() -> str:
+        database = Database(url, size=1)
+        await database.open()
+        accounts = Accounts(database)
+        admin = await accounts.ensure_admin("admin@example.org", None)
+        made = await accounts.create_token(admin, TokenRequest(name="tests", scope="write"))
+        await database.close()
+        return made.token
+
+    environment = {"DASHAPP_DATABASE_URL": url, "DASHAPP_RATE_LIMIT": "0"}
+    directory = str(tmp_path_factory.mktemp("served"))
+    server = Dashapp("serve", "--port", "0", "--data-dir", directory, env=environment).ready()
+    yield Served(server, asyncio.run(token()))
+    server.stop()
 
 
 @pytest.fixture

@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dashapp.accounts.accounts import Accounts
 from dashapp.api.app import create_api
-from dashapp.contract.accounts import TokenRequest
-from dashapp.database.pool import Database
-from tests.running import Dashapp
+from tests.api.conftest import Served
 
 ROOT = Path(__file__).parents[2]
 #: Cases of each operation beyond those that Schemathesis derives from the document, which are about 5 000 in all.
 EXAMPLES = 3
 
 
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[tuple[Dashapp, str]]:
-    """A server and an admin's token."""
-
-    async def token() -> str:
-        database = Database(database_url, size=1)
-        await database.open()
-        accounts = Accounts(database)
-        admin = await accounts.ensure_admin("admin@example.org", None)
-        made = await accounts.create_token(admin, TokenRequest(name="tests", scope="write"))
-        await database.close()
-        return made.token
-
-    environment = {"DASHAPP_DATABASE_URL": database_url, "DASHAPP_RATE_LIMIT": "0"}
-    server = Dashapp("serve", "--port", "0", "--data-dir", str(tmp_path), env=environment).ready()
-    yield server, asyncio.run(token())
-    server.stop()
-
-
 @pytest.mark.timeout(240)
-def test_answers_conform_whatever_is_asked(server: tuple[Dashapp, str], tmp_path: Path) -> None:
-    running, token = server
+def test_answers_conform_whatever_is_asked(served: Served, tmp_path: Path) -> None:
+    running, token = served.server, served.token
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{running.url}/api/v1/openapi.json",
