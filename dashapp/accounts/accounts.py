@@ -187,8 +187,7 @@ class Accounts:
         if fresh:
             async with self._database.connection() as connection:
                 await connection.execute(self._sql["set_password_hash"], {"id": user.id, "password_hash": fresh})
-        acting(Who(user.id, user.email, address=address))
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="password", email=user.email)
+        return await self._entered(user, "password", address, user_agent)
 
     async def open_session(self, user_id: UUID, *, address: str = "", user_agent: str = "", by: str = "", email: str = "") -> str:
         """A new session's secret. `by` says how somebody proved to be the user.
@@ -247,9 +246,7 @@ class Accounts:
             row = await (await connection.execute(self._sql["redeem_signin_link"], {"token_hash": digest(token)})).fetchone()
         if row is None:
             raise Unauthorized("This sign-in link was used before or has expired; sign in with your password or make a new link.")
-        user = user_of(row)
-        acting(Who(user.id, user.email, address=address))
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="link", email=user.email)
+        return await self._entered(user_of(row), "link", address, user_agent)
 
     async def vouched(self, email: str, role: Role | None, *, address: str = "", user_agent: str = "") -> tuple[User, str]:
         """The user and a session's secret, for an e-mail that a sign-in provider vouches for; `role` makes accounts.
@@ -268,9 +265,12 @@ class Accounts:
             raise Unauthorized(f"There is no account for {email} here; an admin can make one.")
         if row["disabled_at"] is not None:
             raise Unauthorized(f"The account of {email} is closed; an admin can open it.")
-        user = user_of(row)
+        return await self._entered(user_of(row), "provider", address, user_agent)
+
+    async def _entered(self, user: User, by: str, address: str, user_agent: str) -> tuple[User, str]:
+        """The user, who acts from here on, and a session's secret."""
         acting(Who(user.id, user.email, address=address))
-        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by="provider", email=user.email)
+        return user, await self.open_session(user.id, address=address, user_agent=user_agent, by=by, email=user.email)
 
     # -- sessions ----------------------------------------------------------------------------------------------
 

@@ -176,16 +176,14 @@ class Dashboards:
             values = document.model_dump(include={"name", "description", "is_public"})
             values |= {"id": dashboard_id, "variables": _plain(document.variables)}
             await connection.execute(self._sql["change_dashboard"], values)
+            await notify(connection, CHANNEL, str(dashboard_id))
             await record(connection, "dashboard.change", dashboard_id, document.name, changed=["import"])
             return await self._get(connection, dashboard_id)
 
     async def delete(self, dashboard_id: UUID) -> None:
         """Take it away. It can be restored for `KEPT`; what was deleted before that goes for good now."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(self._sql["delete_dashboard"], {"id": dashboard_id})
-            row = await cursor.fetchone()
-            if row is None:
-                raise NotFound()
+            row = await self._one(connection, "delete_dashboard", dashboard_id)
             await record(connection, "dashboard.delete", dashboard_id, str(row["name"]))
             await connection.execute(self._sql["purge_dashboards"], {"kept": KEPT})
             await notify(connection, CHANNEL, str(dashboard_id))
@@ -193,18 +191,13 @@ class Dashboards:
     async def deleted(self, dashboard_id: UUID) -> Dashboard:
         """One that was deleted and can be restored."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(self._sql["deleted_dashboard"], {"id": dashboard_id, "kept": KEPT})
-            row = await cursor.fetchone()
-            if row is None:
-                raise NotFound()
+            row = await self._one(connection, "deleted_dashboard", dashboard_id)
             return dashboard_of(row, await self._panels(connection, dashboard_id))
 
     async def restore(self, dashboard_id: UUID) -> Dashboard:
         """Take `delete` back."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(self._sql["restore_dashboard"], {"id": dashboard_id, "kept": KEPT})
-            if await cursor.fetchone() is None:
-                raise NotFound()
+            await self._one(connection, "restore_dashboard", dashboard_id)
             await notify(connection, CHANNEL, str(dashboard_id))
             dashboard = await self._get(connection, dashboard_id)
             await record(connection, "dashboard.restore", dashboard_id, dashboard.name)
@@ -221,7 +214,7 @@ class Dashboards:
     async def panel_dashboard(self, panel_id: UUID) -> Dashboard:
         """The dashboard that a panel is on."""
         async with self._database.connection() as connection:
-            panel = await self._panel(connection, panel_id)
+            panel = await self._one(connection, "panel", panel_id)
             return await self._get(connection, UUID(str(panel["dashboard_id"])))
 
     async def add_panel(self, dashboard_id: UUID, definition: PanelDefinition, version: int | None = None) -> Panel:
@@ -233,10 +226,7 @@ class Dashboards:
         """
         async with self._database.connection() as connection:
             await self._lock(connection, dashboard_id, version)
-            others = await self._panels(connection, dashboard_id)
-            if len(others) >= layout.MOST_PANELS:
-                raise ValidationFailed(f"A dashboard holds at most {layout.MOST_PANELS} panels.")
-            taken = [position_of(row) for row in others]
+            taken = [position_of(row) for row in await self._with_room(connection, dashboard_id)]
             position = definition.position
             if layout.wants_a_place(definition):
                 position = layout.Grid(taken).place(position, above=layout.bottom(taken))
@@ -260,7 +250,7 @@ class Dashboards:
             given |= update.position.model_dump()
         async with self._database.connection() as connection:
             dashboard_id = await self._lock_by_panel(connection, panel_id, update.version)
-            panel = await self._panel(connection, panel_id)
+            panel = await self._one(connection, "panel", panel_id)
             if not given:
                 return panel_of(panel)
             if not (given.get("query", panel["query"]) or given.get("type", panel["type"]) in UNASKING):
@@ -292,9 +282,7 @@ class Dashboards:
     async def deleted_panel_dashboard(self, panel_id: UUID) -> Dashboard:
         """The dashboard that a deleted panel was on."""
         async with self._database.connection() as connection:
-            row = await (await connection.execute(self._sql["deleted_panel"], {"id": panel_id, "kept": KEPT})).fetchone()
-            if row is None:
-                raise NotFound()
+            row = await self._one(connection, "deleted_panel", panel_id)
             return await self._get(connection, UUID(str(row["dashboard_id"])))
 
     async def restore_panel(self, panel_id: UUID) -> Panel:
@@ -304,55 +292,60 @@ class Dashboards:
             ValidationFailed: the dashboard is full.
         """
         async with self._database.connection() as connection:
-            values = {"id": panel_id, "kept": KEPT}
-            row = await (await connection.execute(self._sql["deleted_panel"], values)).fetchone()
-            if row is None:
-                raise NotFound()
-            dashboard_id = UUID(str(row["dashboard_id"]))
+            dashboard_id = UUID(str((await self._one(connection, "deleted_panel", panel_id))["dashboard_id"]))
             await self._lock(connection, dashboard_id, None)
-            if len(await self._panels(connection, dashboard_id)) >= layout.MOST_PANELS:
-                raise ValidationFailed(f"A dashboard holds at most {layout.MOST_PANELS} panels.")
-            row = await (await connection.execute(self._sql["restore_panel"], values)).fetchone()
-            if row is None:  # somebody else restored it while we waited
-                raise NotFound()
+            await self._with_room(connection, dashboard_id)
+            row = await self._one(connection, "restore_panel", panel_id)  # somebody else may have done so while we waited
             await self._changed(connection, dashboard_id)
             await record(connection, "panel.restore", panel_id, str(row["title"]), dashboard=str(dashboard_id))
             return panel_of(row)
 
     # -- steps of the above, inside its transaction --------------------------------------------------------------
 
+    async def _one(self, connection: Connection, statement: str, key: UUID) -> Row:
+        """The row of what has this id, of a statement that asks for no more than that and for how long things are kept.
+
+        Raises:
+            NotFound: nothing has it.
+        """
+        row = await (await connection.execute(self._sql[statement], {"id": key, "kept": KEPT})).fetchone()
+        if row is None:
+            raise NotFound()
+        return row
+
     async def _changed(self, connection: Connection, dashboard_id: UUID) -> None:
         await connection.execute(self._sql["raise_version"], {"id": dashboard_id})
         await notify(connection, CHANNEL, str(dashboard_id))
 
     async def _get(self, connection: Connection, dashboard_id: UUID) -> Dashboard:
-        row = await (await connection.execute(self._sql["dashboard"], {"id": dashboard_id})).fetchone()
-        if row is None:
-            raise NotFound()
+        row = await self._one(connection, "dashboard", dashboard_id)
         return dashboard_of(row, await self._panels(connection, dashboard_id))
 
     async def _panels(self, connection: Connection, dashboard_id: UUID) -> list[Row]:
         return await (await connection.execute(self._sql["panels"], {"id": dashboard_id})).fetchall()
 
-    async def _panel(self, connection: Connection, panel_id: UUID) -> Row:
-        row = await (await connection.execute(self._sql["panel"], {"id": panel_id})).fetchone()
-        if row is None:
-            raise NotFound()
-        return row
+    async def _with_room(self, connection: Connection, dashboard_id: UUID) -> list[Row]:
+        """The panels of a dashboard that another one fits on.
+
+        Raises:
+            ValidationFailed: it is full.
+        """
+        panels = await self._panels(connection, dashboard_id)
+        if len(panels) >= layout.MOST_PANELS:
+            raise ValidationFailed(f"A dashboard holds at most {layout.MOST_PANELS} panels.")
+        return panels
 
     async def _lock(self, connection: Connection, dashboard_id: UUID, version: int | None) -> None:
-        row = await (await connection.execute(self._sql["lock_dashboard"], {"id": dashboard_id})).fetchone()
-        if row is None:
-            raise NotFound()
+        row = await self._one(connection, "lock_dashboard", dashboard_id)
         if version is not None and version != row["version"]:
             raise Conflict(
                 f"The dashboard is at version {row['version']}, this change was made on {version}; reload and try again."
             )
 
     async def _lock_by_panel(self, connection: Connection, panel_id: UUID, version: int | None) -> UUID:
-        dashboard_id = UUID(str((await self._panel(connection, panel_id))["dashboard_id"]))
+        dashboard_id = UUID(str((await self._one(connection, "panel", panel_id))["dashboard_id"]))
         await self._lock(connection, dashboard_id, version)
-        await self._panel(connection, panel_id)  # it may have gone while we waited for the lock
+        await self._one(connection, "panel", panel_id)  # it may have gone while we waited for the lock
         return dashboard_id
 
     async def _create(self, connection: Connection, owner_id: UUID, request: DashboardRequest) -> Dashboard:

@@ -301,10 +301,11 @@ async def test_each_change_is_told(store: Dashboards, board: Dashboard, database
         await store.restore_panel(one)
         await store.delete(board.id)
         await store.restore(board.id)
+        await store.replace(board.id, DashboardRequest(name="Replaced", panels=[panel()]))
         async with asyncio.timeout(10):
-            while len(told) < 7:
+            while len(told) < 8:
                 await asyncio.sleep(0.01)
-        assert told == [str(board.id)] * 7
+        assert told == [str(board.id)] * 8
     finally:
         await notices.stop()
 

@@ -40,11 +40,10 @@ for (const name of ["state", "severity"]) {
     const pill = element("label"), input = element("input");
     Object.assign(input, { type: "checkbox", value: choice, checked: asked.getAll(name).includes(choice) });
     input.addEventListener("change", () => {
-      const chosen = [...group.querySelectorAll(":checked")].map((other) => other.value);
       // Events are asked for by one status or by all.
-      if (view === "history") for (const other of group.querySelectorAll(":checked")) if (other !== input) other.checked = false;
+      if (view === "history") for (const other of group.querySelectorAll(":checked")) other.checked = other === input;
       asked.delete(name);
-      for (const one of view === "history" ? chosen.filter((one) => one === choice) : chosen) asked.append(name, one);
+      for (const { value } of group.querySelectorAll(":checked")) asked.append(name, value);
       asked.delete("page");
       keep();
       show();
@@ -231,7 +230,7 @@ async function sendTest(rule) {
   }
 }
 
-/** Deleted once its toast is gone, so that Undo brings back the very same rule. */
+/** Asks first: a rule that is deleted doesn't come back. */
 function remove(rule) {
   openDialog(`Delete “${rule.name}”?`, (body, dialog) => {
     body.append(element("p", "", "What fires is resolved and told so; its history stays."));
@@ -288,7 +287,7 @@ async function silences() {
   }))];
 }
 
-const silence = (about) => silenceForm(about, () => { if (view === "silences") show(); else { toast("The silence holds from now on."); show(); } });
+const silence = (about) => silenceForm(about, () => { if (view !== "silences") toast("The silence holds from now on."); show(); });
 document.querySelector('[data-action="silence"]')?.addEventListener("click", () => silence({}));
 
 const VIEWS = { rules, history: events, silences };

@@ -126,7 +126,7 @@ export function openEditor(frames, form, first, base, { closed }) {
     const panel = dashboard.panels.find((one) => one.id === panelId);
     if (!panel) return toast("Somebody else deleted this panel.", { tone: "bad", action: ["Close", () => end()], seconds: 30 });
     const { position: _one, ...theirs } = panel, { position: _two, ...mine } = base.panel;
-    if (same(theirs, mine)) { baseVersion = dashboard.version; return; }
+    if (same(theirs, mine)) baseVersion = dashboard.version;
   };
   frames.addEventListener("version", followed);
 
@@ -143,14 +143,12 @@ export function openEditor(frames, form, first, base, { closed }) {
     closed();
   }
 
-  const dirty = () => isNew || !same(draft, before);
-
   /** Close without saving; what was changed can be taken up again. */
   function close(quietly = false) {
-    const left = copy(draft), wasDirty = dirty() && !same(draft, before);
+    const left = copy(draft);
     end();
     dropDraft();
-    if (wasDirty && !quietly) {
+    if (!quietly && !same(left, before)) {
       toast("Changes of the panel were dropped", { seconds: 8, action: ["Edit again", () => again(left)] });
     }
     return true;
