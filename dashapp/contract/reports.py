@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, GetCoreSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 from dashapp.contract.alerts import EMAIL, MOST_ADDRESSES
 from dashapp.contract.base import WHOLE, Id, Instant, Model, StorableModel
@@ -17,27 +19,47 @@ MOST_REPORTS = 20
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_ZONE = r"^(UTC|[A-Z][A-Za-z_]{1,30}(/[A-Z][A-Za-z0-9_+-]{0,30}){1,2})$"
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Text of a pattern, which the schema has and no reader is shown."""
+
+    pattern: str
+    what: str
+    example: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^({self.pattern})$", "examples": [self.example]}
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(f"{text[:100]!r} is no {self.what}; write it like {self.example}")
+        return text
 
 
 def _known_zone(name: str) -> str:
     try:
-        if not re.match(_ZONE, name):
-            raise ValueError
         ZoneInfo(name)
     except (OSError, ValueError, KeyError):
-        raise ValueError(f"{name!r} is no time zone; write UTC, or a place such as Europe/Berlin") from None
+        raise ValueError(f"{name!r} is no time zone that is known here; write UTC, or a place such as Europe/Berlin") from None
     return name
 
 
 Zone = Annotated[
-    str, AfterValidator(_known_zone), WithJsonSchema({"type": "string", "pattern": _ZONE, "examples": ["Europe/Berlin"]})
+    str,
+    _Form(r"UTC|[A-Z][A-Za-z_]{1,30}(/[A-Z][A-Za-z0-9_+-]{0,30}){1,2}", "time zone", "Europe/Berlin"),
+    AfterValidator(_known_zone),
 ]
-Address = Annotated[str, StringConstraints(pattern=f"^{EMAIL}$")]
+Address = Annotated[str, _Form(EMAIL, "e-mail address", "ada@example.org")]
 #: How long before it is made a report starts, in the words of a link's range; at most 27 years.
-Start = Annotated[str, StringConstraints(pattern=r"^now-([1-9]\d{0,3}[mhd]|[1-9]\d{0,2}w)$")]
+Start = Annotated[str, _Form(r"now-([1-9][0-9]{0,3}[mhd]|[1-9][0-9]{0,2}w)", "start of a report", "now-7d")]
 #: The name of one folder: no way leads out of where it lies.
-Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_. -]{0,98}[A-Za-z0-9_])?$")]
+Folder = Annotated[str, _Form(r"[A-Za-z0-9_]([A-Za-z0-9_. -]{0,98}[A-Za-z0-9_])?", "name of a folder", "weekly")]
+TimeOfDay = Annotated[str, _Form(r"([01][0-9]|2[0-3]):[0-5][0-9]", "time of day", "08:00")]
 _VALUES = {"type": "array", "items": {"type": "string", "maxLength": LONGEST_TAG_VALUE}, "maxItems": MOST_CHOSEN}
 ChosenValues = Annotated[
     dict[VariableName, Annotated[list[TagValue], Field(max_length=MOST_CHOSEN)]],
@@ -57,9 +79,7 @@ class Schedule(Model):
     every: Literal["day", "week", "month"]
     weekday: Weekday = Field(default="mon", description="Of each week.")
     day: Annotated[int, Field(ge=1, le=28), WHOLE] = Field(default=1, description="Of each month; every month has these.")
-    at: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(
-        default="08:00", description="Time of day, hours and minutes."
-    )
+    at: TimeOfDay = Field(default="08:00", description="Time of day, hours and minutes.")
     zone: Zone = Field(default="UTC", description="Time zone that it is read in, such as `Europe/Berlin`.")
 
     def in_words(self) -> str:

@@ -96,7 +96,7 @@ def mount(app: FastAPI, services: Services, boards: Boards) -> BokehFastAPI:
         user = await signed_in(request, services)
         dashboard = await dashboard_for(services, user, dashboard_id)
         return StreamingResponse(
-            _document(boards, watch, handlers["doc"], request, user, dashboard),
+            _document(services, boards, watch, handlers["doc"], request, user, dashboard),
             media_type="text/html",
             headers={"Cache-Control": "no-store"},
         )
@@ -123,7 +123,7 @@ def mount(app: FastAPI, services: Services, boards: Boards) -> BokehFastAPI:
 
 
 async def _document(
-    boards: Boards, watch: Watch, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
+    services: Services, boards: Boards, watch: Watch, handler: DocHandler, request: Request, user: User, dashboard: Dashboard
 ) -> AsyncIterator[str]:
     shown, refresh, problem = shown_range(request)
     theme = theme_of(request)
@@ -158,6 +158,8 @@ async def _document(
         "editor": asset("js/edit/mode.js"),
         "editorStyle": asset("css/edit.css"),
         "keyList": asset("js/keylist.js"),
+        # What a scheduled report can be: whether mails can be sent, and whether this user may have files kept.
+        "reports": {"mail": bool(services.settings.smtp_url.get_secret_value()), "folder": allowed(Actor(user), "report.file")},
     }
     yield render(
         "dashboard_body.html",

@@ -99,6 +99,13 @@ async def _data(page: Page) -> None:
     await page.get_by_role("dialog").wait_for()
 
 
+async def _report(page: Page) -> None:
+    await page.get_by_role("button", name="Share").click()
+    await page.get_by_role("menuitem", name="Scheduled reports").click()
+    await page.get_by_role("button", name="New report").click()
+    await page.get_by_label("Into the folder").fill("weekly")
+
+
 async def _adding(page: Page) -> None:
     await page.get_by_role("button", name="Add to dashboard").click()
     await page.get_by_role("dialog").wait_for()
@@ -116,6 +123,7 @@ PAGES: list[tuple[str, bool, Callable[[Page], Awaitable[None]] | None]] = [
     ("/d/{board}", True, _menu),
     ("/d/{board}", True, _data),
     ("/d/{board}", True, _editor),
+    ("/d/{board}", True, _report),
     ("/explore", True, None),
     ("/explore?query=axe.load&groupBy=host&unit=percent", True, None),
     ("/explore?query=axe.load&groupBy=host", True, _adding),

@@ -154,6 +154,7 @@ share.addEventListener("click", () => openMenu(share, () => [
   ["link", "Copy link", () => copyText(location.href, "Link copied: it shows this range.")],
   ["file", "Download as file", async () => (await import("./share.js")).downloadFile(boot, window.dashapp.frames)],
   boot.canEdit && ["public", "Public link …", async () => (await import("./share.js")).showPublicLink(boot)],
+  boot.canEdit && ["reports", "Scheduled reports …", async () => (await import("./reports.js")).showReports(window.dashapp.frames)],
 ].filter(Boolean)));
 
 start();

@@ -1,5 +1,7 @@
 // Dialogs: the browser's own keep the focus inside and close on Escape.
 
+let count = 0;
+
 /** Open a dialog over the page; answers it. Its content comes from `fill(body, dialog)`. */
 export function openDialog(title, fill, { wide = false, closed = () => {} } = {}) {
   const before = document.activeElement;
@@ -7,7 +9,7 @@ export function openDialog(title, fill, { wide = false, closed = () => {} } = {}
   dialog.className = wide ? "dialog wide" : "dialog";
   const head = document.createElement("header"), heading = document.createElement("h2"), close = document.createElement("button");
   heading.textContent = title;
-  heading.id = "dialog-title";
+  heading.id = `dialog-title-${++count}`; // a dialog may open another
   dialog.setAttribute("aria-labelledby", heading.id);
   Object.assign(close, { type: "button", className: "quiet", title: "Close (Esc)", textContent: "✕" });
   close.setAttribute("aria-label", "Close");

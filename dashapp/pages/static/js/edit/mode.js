@@ -8,6 +8,7 @@ import { undoable } from "../undo.js";
 import { openEditor } from "./editor.js";
 import { openGallery } from "./gallery.js";
 import { openSettings } from "./settings.js";
+import { styled } from "./style.js";
 
 let bar = null;
 let editor = null;
@@ -26,14 +27,6 @@ function button(label, title, run, tone = "") {
   return element;
 }
 
-function styled(frames) {
-  if (document.querySelector("link[data-edit]")) return Promise.resolve();
-  const link = document.createElement("link");
-  Object.assign(link, { rel: "stylesheet", href: frames.boot.editorStyle });
-  link.dataset.edit = "";
-  return new Promise((resolve) => { link.onload = link.onerror = resolve; document.head.append(link); });
-}
-
 function keepLink(editing) {
   const url = new URL(location.href);
   if (editing) url.searchParams.set("edit", "1");
@@ -42,7 +35,7 @@ function keepLink(editing) {
 }
 
 export async function start(frames) {
-  await styled(frames);
+  await styled(frames.boot);
   if (bar) return;
   document.body.classList.add("editing");
   const edit = document.querySelector('[data-action="edit"]');
