@@ -24,6 +24,7 @@ from dashapp.contract.documents import document_of, dump
 from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricInfo, MetricQuery, MetricType
 from dashapp.contract.timerange import TimeRange, from_ms, to_ms
+from dashapp.contract.variables import LINK_PREFIX, check_known
 from dashapp.errors import Conflict, DashappError, ValidationFailed
 
 if TYPE_CHECKING:
@@ -350,13 +351,30 @@ class AsyncClient:
             ) from None
 
     async def snapshot(
-        self, which: str | UUID, *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
+        self,
+        which: str | UUID,
+        *,
+        last: str | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
+        variables: Mapping[str, str | Sequence[str]] | None = None,
     ) -> bytes:
-        """A dashboard as one HTML file that opens from disk: by id or by name, over the last 24 hours unless said otherwise."""
+        """A dashboard as one HTML file that opens from disk: by id or by name, over the last 24 hours unless said otherwise.
+
+        `variables` chooses values by variable, ``{"host": ["a", "b"]}``; ``"$__all"`` is all. Others are what the page shows first.
+
+        Raises:
+            ValidationFailed: the dashboard has no such variable.
+        """
         shown = shown_range("24h" if last is None and start is None and end is None else last, start, end)
-        answer = await self._transport.send(
-            "GET", f"/dashboards/{await self._id(which)}/snapshot", params={"from": shown.start, "to": shown.end}
-        )
+        dashboard = await self._id(which)
+        asked: dict[str, str | list[str]] = {"from": shown.start, "to": shown.end}
+        if variables:
+            check_known(variables, (await self.dashboard(dashboard)).variables)
+            asked |= {
+                LINK_PREFIX + name: [chosen] if isinstance(chosen, str) else list(chosen) for name, chosen in variables.items()
+            }
+        answer = await self._transport.send("GET", f"/dashboards/{dashboard}/snapshot", params=asked)
         return answer.content
 
     async def delete_dashboard(self, which: str | UUID) -> None:

@@ -7,7 +7,7 @@ A variable's name stands in a panel's title, its Markdown, its series' names and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -24,6 +24,8 @@ MOST_VARIABLES = 20
 MOST_CHOSEN = 100
 #: The parameter of a page's link that chooses a value is the variable's name after this.
 LINK_PREFIX = "var-"
+#: What a link says for all values, where nothing said is a default.
+ALL = "$__all"
 _REFERENCE = re.compile(r"\$(?:\$|\{([a-zA-Z_]\w*)\}|([a-zA-Z_]\w*))")
 
 VariableName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
@@ -36,12 +38,16 @@ _SOURCES: list[Any] = [
     {"required": ["metric", "tag"], "properties": {"metric": _TEXT, "tag": _TEXT, "values": {"maxItems": 0}}},
     {"required": ["values"], "properties": {"metric": _NOTHING, "tag": _NOTHING, "values": {"minItems": 1}}},
 ]
+#: One default, or several where several can be chosen.
+_DEFAULT: dict[str, Any] = {
+    "anyOf": [{"properties": {"default": {"maxItems": 1}}}, {"required": ["multi"], "properties": {"multi": {"const": True}}}]
+}
 
 
 class Variable(StorableModel):
     """What readers of a dashboard choose from: the values of a metric's tag, or a list."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": _SOURCES})
+    model_config = ConfigDict(json_schema_extra={"anyOf": _SOURCES, "allOf": [_DEFAULT]})
 
     name: VariableName = Field(description="As panels write it: `$name`.")
     label: str = Field(default="", max_length=100, description="What the page calls it; the name when missing.")
@@ -49,7 +55,12 @@ class Variable(StorableModel):
     tag: TagKey | None = Field(default=None, description="The tag whose values are offered.")
     values: list[TagValue] = Field(default_factory=list, max_length=1000, description="What is offered instead, in this order.")
     multi: bool = Field(default=False, description="Whether several values can be chosen at once.")
-    all: bool = Field(default=True, description="Whether all can be chosen; it is what shows until something is chosen.")
+    all: bool = Field(
+        default=True, description="Whether all can be chosen; it is what shows first unless `default` says otherwise."
+    )
+    default: list[TagValue] = Field(
+        default_factory=list, max_length=MOST_CHOSEN, description="What is chosen where nobody says: else all, or the first value."
+    )
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Variable:
@@ -57,6 +68,14 @@ class Variable(StorableModel):
             raise ValueError("a variable takes its values either from a metric's tag (metric and tag) or from a list (values)")
         if not self.values and (self.metric is None or self.tag is None):
             raise ValueError("a variable of a tag's values has both metric and tag")
+        return self
+
+    @model_validator(mode="after")
+    def _default_can_be_chosen(self) -> Variable:
+        if len(self.default) > 1 and not self.multi:
+            raise ValueError("a variable of which one value is chosen (multi: false) has one default")
+        if self.values and (unknown := [value for value in self.default if value not in self.values]):
+            raise ValueError(f"the default {unknown[0]!r} is none of the variable's values")
         return self
 
     @property
@@ -83,6 +102,18 @@ def check_names(variables: Iterable[Variable]) -> None:
         seen.add(variable.name)
 
 
+def check_known(names: Iterable[str], variables: Iterable[Variable]) -> None:
+    """
+    Raises:
+        ValidationFailed: one of the names is none of the variables'.
+    """
+    known = [variable.name for variable in variables]
+    for name in names:
+        if name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise ValidationFailed(f"{name!r} is no variable of this dashboard; {has}.", details={name: "no such variable"})
+
+
 def asked_in(parameters: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """The values that a link's parameters choose, by variable: ``var-host=a&var-host=b``."""
     asked: dict[str, list[str]] = {}
@@ -92,18 +123,31 @@ def asked_in(parameters: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return asked
 
 
+def picked(variable: Variable, asked: Mapping[str, Iterable[str]]) -> tuple[str, ...] | None:
+    """What is chosen of a variable, sorted; none for all. None where that is its first value, which the caller has to know."""
+    said = [value for value in asked.get(variable.name, ()) if _can_be_a_tag(value) and (variable.all or value != ALL)]
+    values = said or variable.default
+    if ALL in said or not values:
+        return () if variable.all else None
+    return tuple(sorted(set(values[:MOST_CHOSEN] if variable.multi else values[:1])))
+
+
 def chosen_in(variables: Iterable[Variable], asked: Mapping[str, Iterable[str]], known: Mapping[str, list[str]]) -> Chosen:
     """What is chosen where somebody asks for these values by variable; `known` are the values that there are, for variables
     that can't be all: then the first of them is chosen.
     """
     chosen = []
     for variable in variables:
-        values = [value for value in asked.get(variable.name, ()) if _can_be_a_tag(value)]
-        if not values and not variable.all:
-            values = (variable.values or known.get(variable.name, []))[:1]
-        values = values[:MOST_CHOSEN] if variable.multi else values[:1]
-        chosen.append((variable.name, tuple(sorted(set(values)))))
+        values = picked(variable, asked)
+        if values is None:
+            values = tuple((variable.values or known.get(variable.name, []))[:1])
+        chosen.append((variable.name, values))
     return tuple(chosen)
+
+
+def asking(chosen: Chosen, said: Collection[str]) -> dict[str, list[str]]:
+    """What asks for exactly this of the variables that are in `said`, whatever the defaults are; others follow their defaults."""
+    return {name: list(values) or [ALL] for name, values in chosen if name in said}
 
 
 def _can_be_a_tag(value: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from dashapp.contract.dashboards import PanelDefinition
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.timerange import TimeRange
-from dashapp.contract.variables import Chosen, substituted
+from dashapp.contract.variables import Chosen, asking, substituted
 from dashapp.errors import DashappError, ValidationFailed
 from dashapp.live.choices import Tags, choose
 from dashapp.live.drawing import Drawing, Listener
@@ -56,6 +56,8 @@ class Key(NamedTuple):
     editor: int = 0
     #: For readers without an account: what alerts there are, and what else a variable could show, isn't theirs to see.
     outside: bool = False
+    #: The variables of `chosen` that somebody chose; the others follow their defaults.
+    said: tuple[str, ...] = ()
 
 
 #: A panel that is being edited: its id, or any other word for a new one, and how it is to be.
@@ -196,7 +198,7 @@ class Board:
     async def adopt(self, dashboard: Dashboard) -> None:
         """Show the dashboard as it is stored now; panels that didn't change stay as they are."""
         if dashboard.version > self.dashboard.version:
-            chosen = await choose(self.reader, dashboard.variables, dict(self.key.chosen))
+            chosen = await choose(self.reader, dashboard.variables, asking(self.key.chosen, self.key.said))
             if dashboard.version > self.dashboard.version:
                 self.dashboard, self._chosen = dashboard, chosen
             await self._arrange()

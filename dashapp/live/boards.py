@@ -49,8 +49,10 @@ class Boards:
         Raises:
             ValidationFailed: the range can't be read.
         """
-        chosen = await choose(self.reader, dashboard.variables, asked or {})
-        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor, outside)
+        asked = asked or {}
+        chosen = await choose(self.reader, dashboard.variables, asked)
+        said = tuple(variable.name for variable in dashboard.variables if asked.get(variable.name))
+        key = Key(dashboard.id, shown.start, shown.end, refresh, theme, chosen, editor, outside, said)
         self._viewers[key] = self._viewers.get(key, 0) + 1
         try:
             if key not in self._boards:

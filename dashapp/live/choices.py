@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from dashapp.contract.variables import Chosen, Variable, chosen_in
+from dashapp.contract.variables import Chosen, Variable, chosen_in, picked
 from dashapp.errors import NotFound
 
 
@@ -20,14 +20,14 @@ class Tags(Protocol):
 
 
 async def choose(reader: Tags, variables: Sequence[Variable], asked: Mapping[str, Iterable[str]]) -> Chosen:
-    """By variable its chosen values. The tags' values are only looked up where one can't be all and nothing is chosen.
+    """By variable its chosen values. The tags' values are only looked up where the first of them is chosen.
 
     Raises:
         Unavailable: the database can't be reached.
     """
     known: dict[str, list[str]] = {}
     for variable in variables:
-        if variable.metric and variable.tag and not variable.all and not asked.get(variable.name):
+        if variable.metric and variable.tag and picked(variable, asked) is None:
             try:
                 known[variable.name] = (await reader.tags(variable.metric)).get(variable.tag, [])
             except NotFound:

@@ -49,3 +49,26 @@ def test_the_client_answers_the_file(client: Client) -> None:
     with pytest.raises(ValidationFailed) as failure:
         client.snapshot("This host", start="now", end="now-1h")
     assert list(failure.value.details) == ["from"]
+
+
+_HOSTS = """name: Hosts
+variables: [{name: host, values: [a, b, c], multi: true, default: [c]}]
+panels: [{title: On $host, type: text, options: {content: All is well.}}]
+"""
+
+
+def test_variables_are_chosen_and_else_as_the_default_has_them(data_dir: Path, client: Client, tmp_path: Path) -> None:
+    client.put_dashboard(_HOSTS)
+    file = tmp_path / "report.html"
+    for chosen, shown in ((["host=b", "host=a"], "On a, b"), (["host=$__all"], "On all"), ([], "On c")):
+        code, said = _run(data_dir, "Hosts", "-o", str(file), *(part for one in chosen for part in ("--var", one)))
+        assert code == 0, said
+        assert f">{shown}<" in file.read_text()
+    assert b">On b<" in client.snapshot("Hosts", variables={"host": "b"})
+    assert b">On a, b<" in client.snapshot("Hosts", variables={"host": ["a", "b"]})
+    with pytest.raises(ValidationFailed, match=r"^'hots' is no variable of this dashboard; it has host\.$"):
+        client.snapshot("Hosts", variables={"hots": ["a"]})
+    assert _run(data_dir, "Hosts", "-o", str(file), "--var", "host") == (
+        2, "dashapp: --var host: write a variable and its value, such as host=a.",
+    )  # fmt: skip
+    assert f">{shown}<" in file.read_text(), "the old file stays"

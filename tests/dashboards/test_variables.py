@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dashapp.contract.dashboards import DashboardRequest, DashboardUpdate, PanelDefinition
 from dashapp.contract.documents import document_of, dump, parse
 from dashapp.contract.metrics import Selection
-from dashapp.contract.variables import Variable, chosen_in, refers, substituted
+from dashapp.contract.variables import ALL, Variable, asking, chosen_in, refers, substituted
 from dashapp.dashboards.store import Dashboards
 from dashapp.errors import ValidationFailed
 
@@ -68,11 +70,35 @@ def test_what_a_link_chooses() -> None:
     assert chosen_in([HOST, first], {"host": ["x" * 257, "\x00", "\ud800"]}, {}) == (("host", ()), ("disk", ()))
 
 
+def test_what_nobody_chose_is_as_the_default_has_it() -> None:
+    host = HOST.model_copy(update={"default": ["b", "a"]})
+    stage = STAGE.model_copy(update={"default": ["test"], "all": False})
+    assert chosen_in([host, stage], {}, {}) == (("host", ("a", "b")), ("stage", ("test",)))
+    assert chosen_in([host, stage], {"host": ["c"], "stage": ["prod"]}, {}) == (("host", ("c",)), ("stage", ("prod",)))
+    # All is said as such; where it can't be chosen, nothing is said.
+    assert chosen_in([host, stage], {"host": [ALL], "stage": [ALL]}, {}) == (("host", ()), ("stage", ("test",)))
+    assert chosen_in([host], {"host": ["\x00"]}, {}) == (("host", ("a", "b")),)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", ALL])), st.lists(st.sampled_from(["a", "b"]), max_size=1), st.booleans(), st.booleans()
+)  # fmt: skip
+def test_what_is_chosen_can_be_asked_for_again_whatever_the_default(
+    asked: list[str], default: list[str], multi: bool, every: bool
+) -> None:
+    one = Variable(name="host", values=["a", "b"], multi=multi, all=every, default=default)
+    chosen = chosen_in([one], {"host": asked}, {})
+    other = one.model_copy(update={"default": ["b"]})
+    assert chosen_in([other], asking(chosen, ["host"]), {}) == chosen
+    assert chosen_in([other], asking(chosen, []), {}) == (("host", ("b",)),)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"name": "a"}, {"name": "a", "metric": "m"}, {"name": "a", "tag": "t"}, {"name": "a-b", "values": ["x"]},
         {"name": "a", "metric": "m", "tag": "t", "values": ["x"]}, {"name": "", "values": ["x"]},
+        {"name": "a", "values": ["x"], "default": ["y"]}, {"name": "a", "values": ["x", "y"], "default": ["x", "y"]},
     ],
 )  # fmt: skip
 def test_a_variable_has_a_name_and_one_source(fields: dict[str, Any]) -> None:

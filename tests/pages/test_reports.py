@@ -29,7 +29,7 @@ async def test_a_report_is_made_sent_changed_paused_and_deleted(signed_in: Brows
 
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off&var-host=b")
     dialog = await open_reports(page)
-    await expect(dialog).to_contain_text("No reports yet")
+    await expect(dialog.get_by_text("No reports yet")).to_be_visible()
     await dialog.get_by_role("button", name="New report").click()
     form = page.get_by_role("dialog", name="New report")
     await expect(form.get_by_text("With what the page shows now: host = b")).to_be_visible()
@@ -74,7 +74,7 @@ async def test_a_report_is_made_sent_changed_paused_and_deleted(signed_in: Brows
     await expect(row).to_contain_text("Next ")
     await row.get_by_role("button", name="Delete").click()
     await page.get_by_role("dialog", name="Delete this report?").get_by_role("button", name="Delete").click()
-    await expect(dialog).to_contain_text("No reports yet")
+    await expect(dialog.get_by_text("No reports yet")).to_be_visible()
     assert stored() == []
 
 

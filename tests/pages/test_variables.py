@@ -98,6 +98,37 @@ async def test_settings_make_variables_and_open_pages_follow(signed_in: BrowserC
     await expect(picker(page).locator("ul")).to_be_hidden()
 
 
+async def test_a_default_is_shown_everywhere_until_something_is_chosen(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Defaults", _PANELS[:2], variables=[_HOST | {"default": ["web-04", "web-05"]}])
+    address = f"{site.url}/d/{board['id']}?refresh=off"
+    link = site.url + site.api.post(f"/api/v1/dashboards/{board['id']}/publish").json()["data"]["path"]
+    page, public = await open_dashboard(signed_in, address), await open_dashboard(signed_in, link)
+    for one in (page, public):
+        await expect(one.locator("h2", has_text="Load of web-04, web-05")).to_be_visible()
+    await expect(picker(page).locator("button")).to_contain_text("web-04, web-05")
+    # All stands in the link as such, because nothing said is the default.
+    await picker(page).locator("button").click()
+    await picker(page).locator("li[data-all]").click()
+    await expect(page.locator("h2", has_text="Load of all")).to_be_visible()
+    await page.wait_for_function("location.search.includes('var-host=%24__all')")
+    other = await open_dashboard(signed_in, page.url)
+    await expect(other.locator("h2", has_text="Load of all")).to_be_visible()
+    await expect(picker(other).locator("button")).to_contain_text("All")
+    await other.close()
+    await page.go_back()
+    await expect(page.locator("h2", has_text="Load of web-04, web-05")).to_be_visible()
+    # The settings change it, and who chose nothing follows.
+    await page.keyboard.press("e")
+    await page.locator(".edit-bar button", has_text="Settings").click()
+    field = page.locator('.variable-list [data-field="default"] input')
+    await expect(field).to_have_value("web-04, web-05")
+    await field.fill("web-06")
+    await page.locator('[data-action="save-settings"]').click()
+    for one in (page, public):
+        await expect(one.locator("h2", has_text="Load of web-06")).to_be_visible(timeout=30_000)
+    await expect(picker(page).locator("button")).to_contain_text("web-06")
+
+
 async def test_tables_sort_and_words_are_harmless(signed_in: BrowserContext, site: Site) -> None:
     board = site.create("Rows", _PANELS, variables=[_HOST])
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off&var-host=web-11&var-host=web-02")

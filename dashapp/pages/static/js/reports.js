@@ -7,12 +7,11 @@ import { combobox } from "./edit/combobox.js";
 import { control, labelled, tell } from "./edit/form.js";
 import { styled } from "./edit/style.js";
 import { toast } from "./shell.js";
+import { ALL } from "./variables.js";
 
 const EVERY = [["day", "day"], ["week", "week"], ["month", "month"]];
 const WEEKDAYS = [["mon", "Monday"], ["tue", "Tuesday"], ["wed", "Wednesday"], ["thu", "Thursday"], ["fri", "Friday"], ["sat", "Saturday"], ["sun", "Sunday"]];
 const RANGES = [["now-24h", "the last 24 hours"], ["now-7d", "the last 7 days"], ["now-30d", "the last 30 days"], ["now-90d", "the last 90 days"], ["now-365d", "the last year"]];
-/** What stands for all values, as in links. */
-const ALL = "$__all";
 
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);

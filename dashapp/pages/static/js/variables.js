@@ -4,6 +4,8 @@ import { call } from "./api.js";
 import { dropdown, toast } from "./shell.js";
 
 const PREFIX = "var-";
+/** What a link says for all values, where a variable has a default. */
+export const ALL = "$__all";
 /** With more values than this a field narrows them. */
 const FEW = 10;
 /** Of several values each press counts; what is shown follows once the pressing pauses. */
@@ -20,6 +22,7 @@ function chosenInLink() {
   for (const [key, value] of new URLSearchParams(location.search)) {
     if (key.startsWith(PREFIX)) (chosen[key.slice(PREFIX.length)] ??= []).push(value);
   }
+  for (const [name, values] of Object.entries(chosen)) if (values.includes(ALL)) chosen[name] = [];
   return chosen;
 }
 
@@ -42,11 +45,15 @@ export function bindVariables(frames, state) {
   const follow = new Map();
 
   const send = (push) => {
-    state.setv({ variables: chosen });
+    // All is said as such: nothing said is the default.
+    state.setv({ variables: Object.fromEntries(Object.entries(chosen).map(([name, values]) => [name, values.length ? values : [ALL]])) });
     if (!push) return;
+    const defaults = new Set(frames.variables.filter((one) => one.default?.length).map(({ name }) => name));
     const url = new URL(location.href);
     for (const key of [...url.searchParams.keys()]) if (key.startsWith(PREFIX)) url.searchParams.delete(key);
-    for (const [name, values] of Object.entries(chosen)) for (const value of values) url.searchParams.append(PREFIX + name, value);
+    for (const [name, values] of Object.entries(chosen)) {
+      for (const value of values.length || !defaults.has(name) ? values : [ALL]) url.searchParams.append(PREFIX + name, value);
+    }
     history.pushState(null, "", url);
   };
 

@@ -62,6 +62,12 @@ export function variableFields(variables) {
       const spec = { name, label, kind: "switch", default: usual };
       add(spec, control(spec, variable[name], (value) => { variable[name] = value; }));
     }
+    // What stands there is a default only where one value is one: commas are for several.
+    const first = { name: "default", label: "First shows", kind: "text", empty: "all, or the first" };
+    add(first, control(first, (variable.default ?? []).join(", "), (typed) => {
+      const values = variable.multi ? (typed ?? "").split(",").map((one) => one.trim()) : [(typed ?? "").trim()];
+      variable.default = values.filter(Boolean);
+    }));
     own.append(quiet("Remove this variable", () => { variables.splice(variables.indexOf(variable), 1); draw(); }));
     return own;
   }
@@ -82,6 +88,10 @@ export function variableFields(variables) {
     if (bad !== undefined) return bad ? `“${bad}” is no variable's name: letters, digits and _ make one.` : "Every variable needs a name, such as host.";
     const twice = names.find((name, at) => names.indexOf(name) !== at);
     if (twice) return `Two variables are named ${twice}.`;
+    const several = variables.find((one) => !one.multi && one.default?.length > 1);
+    if (several) return `The variable ${several.name} shows one value first, or several where several can be chosen at once.`;
+    const unlisted = variables.find((one) => one.values?.length && one.default?.some((value) => !one.values.includes(value)));
+    if (unlisted) return `What the variable ${unlisted.name} shows first is none of its values.`;
     const empty = variables.find((one) => !(one.values?.length || (one.metric && one.tag)));
     return empty ? `The variable ${empty.name} needs a metric and a tag, or a list of values.` : "";
   };
