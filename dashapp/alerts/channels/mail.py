@@ -124,7 +124,8 @@ class Mail:
         try:
             server = Server.parse(self._url)
             sender = self._sender or f"dashapp@{server.host}"
-            mail = write(sender)
+            # A report of some megabytes takes a while to be written down.
+            mail = await asyncio.to_thread(write, sender)
             Address(addr_spec=sender)
         except (ValueError, IndexError) as error:
             raise DeliveryFailed(f"the mail can't be written ({error}).") from None

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dashapp.contract.base import from_pydantic
-from dashapp.contract.variables import MOST_VARIABLES, Variable
+from dashapp.contract.variables import ALL, MOST_CHOSEN, MOST_VARIABLES, Variable
 from dashapp.dashboards.grafana.unmapped import NotMapped
 
 #: ``$host``, ``${host:regex}`` and ``[[host:regex]]``; a format says how several values are written, which is no question here.
@@ -116,10 +116,25 @@ def _variable(
         "name": name, "label": str(source.get("label") or "")[:100],
         "multi": source.get("multi") is True, "all": source.get("includeAll") is True,
     }  # fmt: skip
+    if kind != "constant":
+        values["default"] = _current(source, values)
     try:
         return Variable.model_validate(values), notes
     except ValidationError as error:
         raise NotMapped(str(from_pydantic(error)).rstrip(".")) from None
+
+
+def _current(source: dict[str, Any], values: dict[str, Any]) -> list[str]:
+    """What was chosen when the dashboard was saved, as far as it can be chosen here; nothing where that was all."""
+    current = source.get("current")
+    chosen = current.get("value") if isinstance(current, dict) else None
+    offered: list[str] | None = values.get("values")
+    found = [
+        one
+        for one in (chosen if isinstance(chosen, list) else [chosen])
+        if isinstance(one, str) and one and one != ALL and (offered is None or one in offered)
+    ]
+    return found[: MOST_CHOSEN if values["multi"] else 1]
 
 
 def _query(source: dict[str, Any]) -> str:

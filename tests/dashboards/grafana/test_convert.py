@@ -92,6 +92,9 @@ def test_variables_texts_tables_and_heat_maps() -> None:
         "mode": (None, None, ["system", "user", "iowait"], False, True),
         "stage": (None, None, ["prod"], False, False),
     }
+    # What was chosen when it was saved, where it can be.
+    defaults = {name: one.default for name, one in offered.items() if one.default}
+    assert defaults == {"job": ["node"], "node": ["a:9100", "b:9100"]}
     assert (offered["node"].label, offered["stage"].label) == ("Instance", "")
     assert imported.notes == [
         "variable ds_prometheus (datasource) is not mapped: samples come from this server",
