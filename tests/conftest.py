@@ -37,7 +37,8 @@ _SECONDS = {
     "cli/test_agent_and_server.py": 18, "cli/test_backup.py": 18, "cli/test_commands.py": 18, "metrics/test_truth.py": 17,
     "pages/test_range.py": 15, "pages/test_snapshot.py": 15, "metrics/test_retention.py": 15, "agent/test_run.py": 15,
     "live/test_hub.py": 14, "api/test_malformed.py": 22, "pages/test_explore.py": 14, "pages/test_hostile.py": 13,
-    "cli/test_dashboards.py": 12, "pages/test_alerts.py": 12, "pages/test_variables.py": 10, "pages/test_account.py": 10,
+    "cli/test_dashboards.py": 12, "pages/test_alerts.py": 12, "pages/test_variables.py": 15, "pages/test_reports.py": 12,
+    "pages/test_account.py": 10,
     "database/test_breaker.py": 10, "protocols/test_prometheus.py": 10,
 }  # fmt: skip
 

@@ -194,9 +194,14 @@ async def test_it_shows_what_its_owner_may_see_at_that_moment(world: World) -> N
     assert "its owner's account is closed" in str((await world.reports.get(closed.id)).error)
     assert (await world.reports.get(closed.id)).retry_at is None
     assert len(world.mailbox.mails) == 1
+    await Users(world.database, world.accounts).delete(world.admin, owner.id, "keep")
+    assert (await world.reports.get(closed.id)).owner_id is None
+    world.later(days=1)
+    assert await world.runner.tick() == 2
+    assert "its owner's account is closed" in str((await world.reports.get(hidden.id)).error)
     # Whoever saves it becomes its owner; whoever only resumes it doesn't.
     await world.reports.update(world.admin, hidden.id, ReportUpdate(paused=False))
-    assert (await world.reports.get(hidden.id)).owner == "owner@example.org"
+    assert (await world.reports.get(hidden.id)).owner is None
     saved = await world.reports.update(world.admin, hidden.id, ReportUpdate(keep=3))
     assert saved.owner == "admin@example.org"
 
