@@ -169,10 +169,10 @@ def create_app(services: Services) -> FastAPI:
             )
         return JSONResponse({"data": {"status": "ready"}})
 
-    pages = mount_pages(app, services)
+    pages, boards = mount_pages(app, services)
     app.add_middleware(Requests)
     app.add_middleware(SecurityHeaders, base_url=services.settings.base_url)
-    registry = figures.registry(services, lambda: open_sessions(pages))
+    registry = figures.registry(services, lambda: open_sessions(pages), lambda: len(boards))
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 class _Figures:
-    def __init__(self, services: Services, sessions: Callable[[], int]) -> None:
-        self._services, self._sessions = services, sessions
+    def __init__(self, services: Services, sessions: Callable[[], int], boards: Callable[[], int]) -> None:
+        self._services, self._sessions, self._boards = services, sessions, boards
 
     def collect(self) -> Iterator[Metric]:
         hub = self._services.hub
         yield GaugeMetricFamily("dashapp_sessions", "Page sessions that the server holds.", value=self._sessions())
+        yield GaugeMetricFamily("dashapp_boards", "Dashboards held drawn, for pages and a minute longer.", value=self._boards())
         yield GaugeMetricFamily("dashapp_live_viewers", "Viewers that live ticks are sent to.", value=hub.viewers)
         yield GaugeMetricFamily("dashapp_live_windows", "Distinct queries kept up to date for them.", value=hub.windows_held)
         cached = self._services.cached
@@ -56,10 +57,10 @@ class _Figures:
         yield alerts
 
 
-def registry(services: Services, sessions: Callable[[], int]) -> CollectorRegistry:
-    """The figures of one server; `sessions` counts its page sessions."""
+def registry(services: Services, sessions: Callable[[], int], boards: Callable[[], int]) -> CollectorRegistry:
+    """The figures of one server; `sessions` counts its page sessions, `boards` the dashboards that it holds drawn."""
     made = CollectorRegistry()
-    made.register(_Figures(services, sessions))
+    made.register(_Figures(services, sessions, boards))
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=made)
     return made

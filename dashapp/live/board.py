@@ -251,8 +251,9 @@ class Board:
             queries = self._plan(records, start, end)
             windows = await self._ask(start, end, [query for panel_id in changed for query in queries[panel_id]])
             self._records, self._errors, self._queries = records, errors, queries
-            with self.drawing.change():
-                for panel_id in [panel_id for panel_id in self.panels if panel_id not in records]:
+            gone = [panel_id for panel_id in self.panels if panel_id not in records]
+            with self.drawing.change(plots=bool(changed or gone)):
+                for panel_id in gone:
                     del self.panels[panel_id]
                 for panel_id in changed:
                     self._make(panel_id, records[panel_id])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -91,11 +91,16 @@ class Drawing:
         return b'{"board":%d,"at":%d,"patches":[%s]}' % (self.number, at, b",".join(change.patch for change in changes))
 
     @contextmanager
-    def change(self) -> Iterator[None]:
-        """What the block changes becomes one change for all viewers, so that a tick is one redraw."""
+    def change(self, *, plots: bool = False) -> Iterator[None]:
+        """What the block changes becomes one change for all viewers, so that a tick is one redraw.
+
+        `plots` says that some come or go. Then which models the document has is found out once, at the end: it takes longer
+        than making a plot.
+        """
         self._events = []
         try:
-            yield
+            with self.document.models.freeze() if plots else nullcontext():
+                yield
         finally:
             events, self._events = self._events, []
             if events:

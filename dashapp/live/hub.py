@@ -112,8 +112,11 @@ class LiveHub:
             intervals = {subscription.interval_ms for subscription in self._subscriptions}
             if not intervals:
                 self._wake.clear()
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _LINGER_MS / 1000)
                 last = now_ms()
+                # Without ticks there are windows too: of pages that don't refresh, of snapshots, of those who have left.
+                self._forget(last)
                 continue
             due = min(last // interval * interval + interval for interval in intervals)
             self._wake.clear()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _TITLES = {403: "Not allowed", 404: "Not found", 429: "Too many tries", 503: "The database is away"}
 
 
-def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
-    """Add all pages; answers the Panel application behind the dashboards."""
+def mount_pages(app: FastAPI, services: Services) -> tuple[BokehFastAPI, Boards]:
+    """Add all pages; answers the Panel application behind the dashboards, and what they show."""
     for name, root, directory in asset_folders():
         app.mount(root, Assets(directory), name=name)
     app.include_router(signin.create_router(services))
@@ -48,7 +48,7 @@ def mount_pages(app: FastAPI, services: Services) -> BokehFastAPI:
     async def refused(request: Request, error: HTTPException) -> Response:
         return _message(request, error.status_code, "There is no page here; the list of dashboards shows what there is.", None)
 
-    return application
+    return application, boards
 
 
 def _message(request: Request, status: int, sentence: str, retry_after: int | None) -> Response:

@@ -12,6 +12,7 @@ from dashapp.contract.metrics import MetricQuery, Point, Selection
 from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.pool import Database
 from dashapp.errors import Unavailable
+from dashapp.live import hub as hub_module
 from dashapp.live.hub import LiveHub, now_ms
 from dashapp.live.window import LiveQuery, Window
 from dashapp.metrics.ingest import Ingest
@@ -142,6 +143,22 @@ async def test_nobody_watching_asks_nothing(parts: tuple[Ingest, CountingReader,
     ticking.close()
     await clock.stop()
     assert (len(reader.asked), len(viewer.told)) == (counted, told)
+
+
+async def test_windows_that_nobody_wants_are_let_go(
+    parts: tuple[Ingest, CountingReader, LiveHub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest, _, hub = parts
+    monkeypatch.setattr(hub_module, "_LINGER_MS", 20)
+    await ingest.write([Point(name="live.test", value=1.0)])
+    # A page that doesn't refresh, or a snapshot: it never subscribes.
+    await hub.windows([query()])
+    assert hub.windows_held == 1
+    subscription = hub.subscribe([query("live.other")], 1000, Viewer())
+    subscription.close()
+    async with asyncio.timeout(10):
+        while hub.windows_held:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_viewer_that_fails_leaves_the_others_alone(parts: tuple[Ingest, CountingReader, LiveHub]) -> None:

@@ -47,13 +47,17 @@ export function openEditor(frames, form, first, base, { closed }) {
   aside.append(head, body, foot);
 
   // -- the draft ------------------------------------------------------------------------------------------------
-  let sent = "";
-  const send = () => { state.draft = sent = JSON.stringify(wire(draft, true)); };
+  let sent = "", sentAt = 0;
+  const send = () => {
+    sentAt = performance.now();
+    state.draft = sent = JSON.stringify(wire(draft, true));
+  };
   /** Show what is stored, unless somebody edits the next panel already. */
   const dropDraft = () => { if (state.draft === sent) state.draft = ""; };
+  /** The first change is drawn at once, those that follow closely together. */
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(send, TYPING_MS);
+    timer = setTimeout(send, Math.max(0, sentAt + TYPING_MS - performance.now()));
   };
   const option = (name, value) => { set(draft.options, name, value); changed(); };
 
