@@ -120,9 +120,11 @@ class ReportRunner:
                 identifier=f"{report.id}.{to_ms(at)}",
             )  # fmt: skip
             try:
-                await self._mail.post(report.emails, letter.mail)
+                refused = await self._mail.post(report.emails, letter.mail)
             except DeliveryFailed as error:
                 raise NotDelivered(str(error)) from None
+            if refused:
+                raise NotDelivered(f"the mail server refuses {', '.join(refused)}; the others got it.", again=False)
 
     async def _dashboard(self, report: Report) -> Dashboard:
         """What it shows, as far as its owner may see it just now."""

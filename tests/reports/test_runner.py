@@ -179,6 +179,18 @@ async def test_a_failure_is_told_tried_again_and_given_up(world: World) -> None:
     assert (await world.reports.get(report.id)).error is None
 
 
+async def test_an_address_that_is_refused_is_named_and_the_others_get_one_mail(world: World) -> None:
+    report = await world.report(emails=["ada@example.org", "gone@example.org"])
+    world.mailbox.unknown = {"gone@example.org"}
+    world.later(hours=1)
+    assert await world.runner.tick() == 1
+    world.later(minutes=10)
+    assert await world.runner.tick() == 0
+    told = await world.reports.get(report.id)
+    assert (told.error, len(world.mailbox.mails)) == ("the mail server refuses gone@example.org; the others got it.", 1)
+    assert told.retry_at is None
+
+
 async def test_it_shows_what_its_owner_may_see_at_that_moment(world: World) -> None:
     owner = await world.user("owner", "editor")
     request = DashboardRequest(name="Secret")

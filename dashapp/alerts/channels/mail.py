@@ -113,8 +113,8 @@ class Mail:
         recipients = [address.strip() for address in target.split(",")]
         await self.post(recipients, lambda sender: compose(message, sender, recipients, picture))
 
-    async def post(self, recipients: list[str], write: Callable[[str], EmailMessage]) -> None:
-        """Send the mail that `write` makes for its sender.
+    async def post(self, recipients: list[str], write: Callable[[str], EmailMessage]) -> list[str]:
+        """Send the mail that `write` makes for its sender; answers the recipients whom the server refuses where it takes others.
 
         Raises:
             DeliveryFailed: no server is set, or it doesn't take the mail.
@@ -131,7 +131,7 @@ class Mail:
             raise DeliveryFailed(f"the mail can't be written ({error}).") from None
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS + 5):
-                await asyncio.to_thread(_deliver, server, sender, recipients, mail)
+                return await asyncio.to_thread(_deliver, server, sender, recipients, mail)
         except TimeoutError:
             raise DeliveryFailed(f"the mail server {server.host} doesn't answer.", maybe_sent=True) from None
         except smtplib.SMTPServerDisconnected as error:
@@ -153,7 +153,7 @@ def _told(error: smtplib.SMTPException) -> str:
     return str(error)[:200]
 
 
-def _deliver(server: Server, sender: str, recipients: list[str], mail: EmailMessage) -> None:
+def _deliver(server: Server, sender: str, recipients: list[str], mail: EmailMessage) -> list[str]:
     context = ssl.create_default_context()
     if server.tls == "implicit":
         client: smtplib.SMTP = smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT_SECONDS, context=context)
@@ -170,4 +170,4 @@ def _deliver(server: Server, sender: str, recipients: list[str], mail: EmailMess
             if not secure and server.tls != "never":
                 raise smtplib.SMTPException("it offers no TLS, and a password isn't sent in clear; tls=never would")
             client.login(server.user, server.password)
-        client.send_message(mail, sender, recipients)
+        return list(client.send_message(mail, sender, recipients))
