@@ -128,8 +128,7 @@ class Matrix:
         """Something of the owner's for each parameter of the path."""
         owner, made = self.users["owner"], dict[str, object]()
         if any(name in path for name in _TWICE):
-            panel = {"title": "P", "type": "line", "query": "room.temperature"}
-            request = DashboardRequest.model_validate({"name": "D", "isPublic": kind == "public", "panels": [panel]})
+            request = DashboardRequest.model_validate(BODIES["createDashboard"] | {"isPublic": kind == "public"})
             board = await self.services.dashboards.create(owner.id, request)
             made |= {"dashboard_id": board.id, "panel_id": board.panels[0].id}
             if path.endswith("{dashboard_id}/restore"):

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from dashapp.api.errors import Failure
-from dashapp.api.examples import BODIES
+from dashapp.api.errors import INTERNAL, Failure, failure
+from dashapp.api.examples import BODIES, FAILURES, answers
 from dashapp.contract.documents import DashboardDocument
 from dashapp.contract.metrics import BatchItem, Point
 
@@ -45,8 +45,26 @@ def _failures(path: str, method: str, takes_body: bool) -> dict[str, Any]:
     codes |= {"404"} if "{" in path else set()
     codes |= {"409"} if method in ("put", "post") and any(part in path for part in _CONFLICTING) else set()
     codes |= {"409"} if method == "delete" and any(part in path for part in ("/users", "/panels", "/dashboards")) else set()
-    schema = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
-    return {code: {"description": _FAILURES[code], "content": schema} for code in sorted(codes)}
+    return {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}
+
+
+def _failed(code: str) -> dict[str, Any]:
+    told = failure(FAILURES[code]) if code in FAILURES else {"error": INTERNAL, "code": "INTERNAL_ERROR"}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}, "example": told}}
+    return {"description": _FAILURES[code], "content": content}
+
+
+def _add_examples(operation: dict[str, Any]) -> None:
+    name = operation["operationId"]
+    bodies = operation.get("requestBody", {}).get("content", {})
+    if name in BODIES:
+        bodies["application/json"]["example"] = BODIES[name]
+    for code, answer in operation["responses"].items():
+        if code.startswith("2") and name in answers():
+            answer["content"]["application/json"]["example"] = answers()[name]
+    for content in [bodies, *(answer.get("content", {}) for answer in operation["responses"].values())]:
+        if "application/yaml" in content:
+            content["application/yaml"]["example"] = BODIES["createDashboard"]
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -62,6 +80,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas |= models_json_schema(models, ref_template=template)[1]["$defs"]  # type: ignore[arg-type]
     schemas["QueryBatch"]["properties"]["queries"]["items"] = {"anyOf": [{"$ref": "#/components/schemas/BatchItem"}, _ANSWERED]}
     described["components"]["schemas"] = dict(sorted(schemas.items()))
+    described["components"]["responses"] = {code: _failed(code) for code in _FAILURES}
     described["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "session": {"type": "apiKey", "in": "cookie", "name": "dashapp_session"},
@@ -69,9 +88,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             operation.pop("x-item", None)
-            if (example := BODIES.get(operation["operationId"])) is not None:
-                operation["requestBody"]["content"]["application/json"]["example"] = example
             operation["responses"].pop("422", None)
+            _add_examples(operation)
             operation["responses"] |= _failures(path, method, "requestBody" in operation)
             if (path, method) not in _PUBLIC:
                 operation["security"] = [{"token": []}, {"session": []}]

@@ -81,7 +81,7 @@ HoldDuration = Annotated[
 RuleName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 Comment = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 
-_PART = r"[^@\s,;<>\x00-\x1f\x7f]"
+_PART = r"[^@\s,;<>\x00-\x20\x7f-\xa0]"
 #: An address that mails go to, alone in its text.
 EMAIL = rf"{_PART}{{1,64}}@{_PART}{{1,189}}"
 MOST_ADDRESSES = 20

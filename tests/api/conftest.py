@@ -127,7 +127,8 @@ def served(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory)
         await database.close()
         return made.token
 
-    environment = {"DASHAPP_DATABASE_URL": url, "DASHAPP_RATE_LIMIT": "0"}
+    mail = {"DASHAPP_SMTP_URL": "smtp://127.0.0.1:9", "DASHAPP_MAIL_FROM": "dashapp@example.org"}  # nobody listens there
+    environment = {"DASHAPP_DATABASE_URL": url, "DASHAPP_RATE_LIMIT": "0", **mail}
     directory = str(tmp_path_factory.mktemp("served"))
     server = Dashapp("serve", "--port", "0", "--data-dir", directory, env=environment).ready()
     yield Served(server, asyncio.run(token()))
