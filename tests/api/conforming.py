@@ -48,7 +48,7 @@ def _mended(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     mended = {name: _mended(one) for name, one in value.items()}
-    for mend in (_sums, _times, _durations, _ends, _target, _names, _sent, _references):
+    for mend in (_sums, _times, _durations, _ends, _target, _names, _sent, _defaults, _references):
         mend(mended)
     return mended
 
@@ -99,6 +99,12 @@ def _sent(body: dict[str, Any]) -> None:
     """A point is neither of the future nor older than what is kept: a schema has no clock."""
     if isinstance(body.get("timestamp"), int | float):
         body["timestamp"] = int(datetime.now(UTC).timestamp() * 1000)
+
+
+def _defaults(body: dict[str, Any]) -> None:
+    """What is chosen first is among what there is to choose, and not several where one is chosen: a schema doesn't compare."""
+    if {"values", "default"} <= body.keys() and body["default"]:
+        body["default"] = (body["values"] or body["default"])[:1]
 
 
 def _references(body: dict[str, Any]) -> None:
