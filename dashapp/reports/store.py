@@ -17,7 +17,7 @@ from dashapp.contract.timerange import from_ms
 from dashapp.database.audit import record
 from dashapp.database.pool import Connection, Database, Row
 from dashapp.database.sql import load
-from dashapp.errors import NotFound, ValidationFailed
+from dashapp.errors import Conflict, NotFound, ValidationFailed
 from dashapp.metrics.clock import Clock, system_clock
 from dashapp.reports.due import next_time
 from dashapp.settings import Settings
@@ -62,14 +62,15 @@ class Reports:
     async def create(self, owner: User, dashboard_id: UUID, request: ReportRequest) -> Report:
         """
         Raises:
-            ValidationFailed: there are too many, or mails can't be sent.
+            Conflict: there are too many.
+            ValidationFailed: mails can't be sent.
         """
         self._check_mail(request.emails)
         async with self._database.connection() as connection:
             await connection.execute("SELECT 1 FROM dashboards WHERE id = %s FOR UPDATE", (dashboard_id,))
             others = await connection.execute(self._sql["reports"], {"dashboard_id": dashboard_id})
             if len(await others.fetchall()) >= MOST_REPORTS:
-                raise ValidationFailed(f"A dashboard has at most {MOST_REPORTS} scheduled reports.")
+                raise Conflict(f"The dashboard has {MOST_REPORTS} scheduled reports already; delete some first.")
             values = _columns(request) | {
                 "dashboard_id": dashboard_id, "owner_id": owner.id, "next_at": next_time(request.schedule, self.now())
             }  # fmt: skip

@@ -203,7 +203,7 @@ async def test_an_editor_learns_what_panels_there_are(viewer: httpx.AsyncClient)
 async def test_variables_are_kept_and_judged(editor: httpx.AsyncClient) -> None:
     host = {"name": "host", "metric": "cpu.usage", "tag": "host", "multi": True}
     made = (await editor.post("/dashboards", json={"name": "V", "variables": [host]})).json()["data"]
-    assert made["variables"] == [{**host, "label": "", "values": [], "all": True}]
+    assert made["variables"] == [{**host, "label": "", "values": [], "all": True, "default": []}]
     url = f"/dashboards/{made['id']}"
     for wrong, field in (
         ([host, host], "variables"), ([{"name": "host"}], "variables.0"), ([{**host, "name": "a b"}], "variables.0.name"),
