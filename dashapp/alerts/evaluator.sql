@@ -51,4 +51,5 @@ FROM unnest(%(rules)s::uuid[], %(errors)s::text[]) AS w (id, error)
 WHERE r.id = w.id AND r.error IS DISTINCT FROM w.error
 
 -- name: move_clock
-UPDATE alert_clock SET last_tick = %(tick)s
+-- Open pages learn that something `moved`.
+UPDATE alert_clock SET last_tick = %(tick)s RETURNING CASE WHEN %(moved)s THEN pg_notify('dashapp', 'alerts moved') END

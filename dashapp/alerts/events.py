@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from dashapp.metrics.clock import DAY, HOUR
 
 _SQL = sql.load("dashapp.alerts", "events.sql")
 
+#: Notices that what is active may have changed.
+CHANNEL = "alerts"
 #: How long events are kept after their incident was resolved.
 KEPT_MS = 365 * DAY
 #: How often old ones are looked for, and how many go at once.
@@ -71,6 +74,8 @@ class History:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._prune_at = 0
+        #: What is active, with what was resolved and without.
+        self._reading: dict[bool, asyncio.Task[list[ActiveAlert]]] = {}
 
     async def prune(self, now_ms: int) -> int:
         """Delete some of the events whose incident was resolved a year ago; how many. Call it every now and then: it looks
@@ -132,10 +137,19 @@ class History:
             found.append(FiringPeriod(**fields, start_ms=start, end_ms=None if ended is None else to_ms(ended)))
         return found
 
-    async def active(self) -> list[ActiveAlert]:
-        """What isn't ok now, the most urgent 500."""
+    async def active(self, *, resolved: bool = False) -> list[ActiveAlert]:
+        """What isn't ok now, the most urgent 500; with `resolved` also what was resolved within a day.
+
+        Those who ask together share one reading.
+        """
+        reading = self._reading.get(resolved)
+        if reading is None or reading.done():
+            reading = self._reading[resolved] = asyncio.create_task(self._active(resolved))
+        return await asyncio.shield(reading)
+
+    async def _active(self, resolved: bool) -> list[ActiveAlert]:
         async with self._database.connection() as connection:
-            rows = await (await connection.execute(_SQL["active"])).fetchall()
+            rows = await (await connection.execute(_SQL["active"], {"resolved": resolved})).fetchall()
         found = []
         for row in rows:
             fields: dict[str, Any] = {name: row[name] for name in ActiveAlert.model_fields if name in row}

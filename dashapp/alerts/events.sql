@@ -71,7 +71,8 @@ ORDER BY e.triggered_at DESC
 LIMIT 500
 
 -- name: active
--- What isn't ok, the most urgent first: instances, and rules that have none or can't be judged.
+-- What isn't ok, the most urgent first: instances, and rules that have none or can't be judged. With `resolved`, last what fired
+-- within a day and is well.
 SELECT r.id AS rule_id, r.name AS rule_name, r.query, r.severity, r.tags || a.tags AS tags, a.state, a.since, a.value,
     r.paused_until > now() IS TRUE OR EXISTS (
         SELECT FROM alert_silences s
@@ -88,9 +89,19 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT '{}', 'nodata', r.effective_at, NULL
     WHERE r.error IS NULL AND NOT EXISTS (SELECT FROM alert_instances i WHERE i.rule_id = r.id)
+    UNION ALL
+    SELECT * FROM (
+        SELECT DISTINCT ON (e.tags) e.tags, 'resolved', e.resolved_at, e.value
+        FROM alert_events e
+        WHERE %(resolved)s AND e.rule_id = r.id AND e.status = 'resolved' AND e.resolved_at > now() - interval '1 day'
+        ORDER BY e.tags, e.resolved_at DESC
+    ) AS ended
+    WHERE NOT EXISTS (
+        SELECT FROM alert_instances i WHERE i.rule_id = r.id AND i.tags = ended.tags AND i.state IN ('firing', 'pending')
+    )
 ) AS a
 WHERE r.enabled
-ORDER BY array_position(ARRAY['firing', 'pending', 'error', 'nodata'], a.state),
+ORDER BY array_position(ARRAY['firing', 'pending', 'error', 'nodata', 'resolved'], a.state),
     array_position(ARRAY['critical', 'warning', 'info'], r.severity), a.since DESC, r.name, a.tags::text
 LIMIT 500
 

@@ -116,7 +116,7 @@ class Outcome:
             await connection.execute(
                 _SQL["write_errors"], {"rules": list(self.errors), "errors": list(self.errors.values()), "tick": from_ms(tick)}
             )
-        await connection.execute(_SQL["move_clock"], {"tick": from_ms(tick)})
+        await connection.execute(_SQL["move_clock"], {"tick": from_ms(tick), "moved": bool(pairs or self.errors)})
 
     def apply(self, watched: dict[UUID, Watched]) -> None:
         """After the commit: memory as the database has it."""

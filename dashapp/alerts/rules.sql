@@ -44,8 +44,8 @@ FROM alert_instances
 WHERE rule_id = ANY(%(ids)s)
 
 -- name: raise_generation
--- Its lock makes changes and ticks follow each other.
-UPDATE alert_clock SET generation = generation + 1
+-- Its lock makes changes and ticks follow each other. Open pages learn of it.
+UPDATE alert_clock SET generation = generation + 1 RETURNING pg_notify('dashapp', 'alerts changed')
 
 -- name: lock
 SELECT version, name FROM alert_rules WHERE id = %(id)s FOR UPDATE

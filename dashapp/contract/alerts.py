@@ -30,7 +30,9 @@ NoData = Literal["keep", "ok", "alert"]
 ChannelType = Literal["email", "webhook", "apprise"]
 #: What an instance is shown as. `nodata`: ok as far as it is known, but nothing is known just now.
 InstanceState = Literal["ok", "pending", "firing", "nodata"]
-ActiveState = Literal["firing", "pending", "error", "nodata"]
+#: What a list of alerts shows; `resolved` for a day.
+ActiveState = Literal["firing", "pending", "error", "nodata", "resolved"]
+AlertOrder = Literal["urgency", "newest", "oldest", "name"]
 #: What a rule is shown as: the most urgent of its instances; `error` where it couldn't be judged, `disabled` where it isn't.
 RuleState = Literal["ok", "pending", "firing", "nodata", "error", "disabled"]
 Status = Literal["firing", "resolved"]
@@ -301,7 +303,7 @@ class FiringPeriod(Model):
 
 
 class ActiveAlert(Model):
-    """What isn't ok: an instance of a rule, or the rule itself where it has none or can't be judged."""
+    """What isn't ok, or wasn't lately: an instance of a rule, or the rule itself where it has none or can't be judged."""
 
     rule_id: Id
     rule_name: str

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from dashapp.contract.alerts import ActiveState, Severity
+from dashapp.contract.alerts import ActiveState, AlertOrder, Severity
 from dashapp.contract.base import NOT_BLANK, WHOLE, Id, Instant, Model, StorableModel, Whole
 from dashapp.contract.durations import Step
 from dashapp.contract.metrics import NAME_PATTERN, Aggregation, Filters, Function, MetricName, Selection, TagKey
@@ -102,7 +102,7 @@ class PanelOptions(StorableModel):
         default="", max_length=10_000, description="What a text panel says, in Markdown."
     )
     alert_states: Annotated[list[ActiveState], Shown("In these states", "Alerts", {"nodata": "no data"})] = Field(
-        default=["firing", "pending"], max_length=4, description="The states of alerts that a list of alerts shows."
+        default=["firing", "pending"], max_length=5, description="The states of alerts that a list of alerts shows."
     )
     severities: Annotated[list[Severity], Shown("Of these severities", "Alerts")] = Field(
         default=["critical", "warning", "info"], max_length=3, description="The severities of alerts that a list of alerts shows."
@@ -110,6 +110,10 @@ class PanelOptions(StorableModel):
     matching: Annotated[str, Shown("With these words", "Alerts", empty="in rule, metric or tags")] = Field(
         default="", max_length=200, description="A list of alerts shows those with all these words in rule, metric or tags."
     )
+    alert_order: Annotated[
+        AlertOrder,
+        Shown("Sorted by", "Alerts", {"urgency": "urgency", "newest": "time, newest first", "oldest": "time, oldest first"}),
+    ] = Field(default="urgency", description="The order of a list of alerts.")
     unit: Annotated[Unit, Shown("Unit", "Values", _UNITS)] = Field(
         default="", description="How values are written on axes, legends and stats."
     )

@@ -39,7 +39,7 @@ _POINTS = 400
 #: A picture that no tick keeps fresh is read anew for a viewer who comes later than this.
 _FRESH_MS = 2_000
 
-#: Alerts are judged every ten seconds.
+#: Notices of what alerts have come to may be lost.
 _MARKED_EVERY_MS = 10_000
 
 
@@ -82,7 +82,7 @@ class Alerts(Protocol):
     """Answers what alerts say of a board's panels: a server's `History`."""
 
     async def firing_periods(self, metrics: Collection[str], start_ms: int, end_ms: int) -> Sequence[FiringPeriod]: ...
-    async def active(self) -> Sequence[ActiveAlert]: ...
+    async def active(self, *, resolved: bool = False) -> Sequence[ActiveAlert]: ...
 
 
 class Board:
@@ -328,8 +328,8 @@ class Board:
 
     def _on_tick(self, moment: int, windows: Mapping[LiveQuery, Window]) -> None:
         self._show(moment, windows)
-        if self._alerts is not None and moment - self._marked_ms >= _MARKED_EVERY_MS:
-            self._marking = asyncio.create_task(self._mark())
+        if moment - self._marked_ms >= _MARKED_EVERY_MS:
+            self.mark()
         if any(_unexplained(panel) for panel in self.panels.values()):
             self._reading = asyncio.create_task(self._explain_empty())
 
@@ -388,6 +388,12 @@ class Board:
                 if plot.plot.min_border_left != width:
                     plot.plot.min_border_left = width
 
+    def mark(self) -> None:
+        """Show what alerts say now, where somebody looks on live."""
+        under_way = self._marking is not None and not self._marking.done()
+        if self._alerts is not None and self._subscription is not None and not under_way:
+            self._marking = asyncio.create_task(self._mark())
+
     async def _mark(self) -> None:
         """Show on plots over time when alerts of the same fired, and in lists of alerts what is active; a statement each for
         the whole board."""
@@ -401,7 +407,7 @@ class Board:
             if self._alerts is not None and metrics:
                 periods = await self._alerts.firing_periods(sorted(metrics), *self.shown.resolve(self._marked_ms))
             if self._alerts is not None and lists:
-                active = await self._alerts.active()
+                active = await self._alerts.active(resolved=any("resolved" in panel.alert_states for panel in lists))
         except Exception as error:
             # The plots say themselves that the database is away.
             if not isinstance(error, DashappError):

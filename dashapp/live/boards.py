@@ -71,6 +71,12 @@ class Boards:
             if key.dashboard == dashboard.id:
                 await (await asyncio.shield(making)).adopt(dashboard)
 
+    def mark(self) -> None:
+        """Show on the boards that somebody looks at what alerts say now."""
+        for making in self._boards.values():
+            if making.done() and not making.cancelled() and making.exception() is None:
+                making.result().mark()
+
     def close(self, board: Board) -> None:
         """A viewer of this board is gone."""
         self._leave(board.key)

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from dashapp.alerts.events import CHANNEL
 from dashapp.errors import DashappError
 from dashapp.live.boards import Boards
 from dashapp.pages import account, alerts, dashboard, explore, home, published, signin
@@ -33,6 +34,7 @@ def mount_pages(app: FastAPI, services: Services) -> tuple[BokehFastAPI, Boards]
     app.include_router(explore.create_router(services))
     app.include_router(home.create_router(services))
     boards = Boards(services.hub, services.reader, services.history)
+    services.notices.listen(CHANNEL, lambda _: boards.mark())
     app.include_router(published.create_router(services, boards))
     application = dashboard.mount(app, services, boards)
 

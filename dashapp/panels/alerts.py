@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import get_args
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
 
 import param
 
-from dashapp.contract.alerts import ActiveAlert, ActiveState, Severity
+from dashapp.contract.alerts import ActiveAlert, ActiveState, AlertOrder, Severity
 from dashapp.contract.frames import Frame
 from dashapp.panels.base import Panel
 from dashapp.panels.lines import Line
@@ -22,7 +22,7 @@ class AlertsPanel(Panel):
     label, about = "Alerts", "What fires and what is about to, with links to the rules."
     sketch = "M4 6h3M11 6h33M4 14h3M11 14h26M4 22h3M11 22h30"
     asks = False
-    options = ("alert_states", "severities", "matching", "tags", "limit")
+    options = ("alert_states", "severities", "matching", "tags", "limit", "alert_order")
     size = (6, 4)
 
     alert_states = param.ListSelector(
@@ -33,6 +33,8 @@ class AlertsPanel(Panel):
     )
     matching = param.String(default="", doc="Only alerts with these words in the rule's name, its metric or its tags.")
 
+    alert_order = param.Selector(default="urgency", objects=list(get_args(AlertOrder)), doc="What stands first.")
+
     def _build(self) -> None:
         return None
 
@@ -40,11 +42,15 @@ class AlertsPanel(Panel):
         """Frames say nothing here; see `tell`."""
 
     def tell(self, alerts: Sequence[ActiveAlert] | None) -> None:
-        """Show those of `alerts` that the parameters ask for, in their order; None where the reader may not know of any."""
+        """Show those of `alerts` that the parameters ask for; None where the reader may not know of any.
+
+        Args:
+            alerts: the most urgent first.
+        """
         if alerts is None:
             self._say_nothing("alerts are listed on the dashboard's own page, for readers with an account")
             return
-        shown = [alert for alert in alerts if self._wants(alert)]
+        shown = sorted((alert for alert in alerts if self._wants(alert)), key=_ORDERS[self.alert_order])
         if not shown:
             self._say_nothing(f"no alert is {' or '.join(_WORDS[state] for state in self.alert_states) or 'asked for'} here")
             return
@@ -72,7 +78,14 @@ class AlertsPanel(Panel):
         self.card.alerts = []
 
 
-_WORDS = {"firing": "firing", "pending": "pending", "nodata": "without data", "error": "failing"}
+_WORDS = {"firing": "firing", "pending": "pending", "nodata": "without data", "error": "failing", "resolved": "resolved"}
+#: By what a list is sorted; what is equal stays as it came.
+_ORDERS: dict[str, Callable[[ActiveAlert], Any]] = {
+    "urgency": lambda _: 0,
+    "newest": lambda alert: -alert.since_ms,
+    "oldest": lambda alert: alert.since_ms,
+    "name": lambda alert: alert.rule_name.casefold(),
+}
 
 
 def _row(alert: ActiveAlert) -> list[object]:

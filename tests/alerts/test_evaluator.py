@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
 
+from dashapp.alerts.events import CHANNEL
 from dashapp.contract.alerts import BacktestRequest, Rule, RuleDefinition, RuleUpdate
 from dashapp.contract.timerange import from_ms, to_ms
+from dashapp.database.notices import MISSED, Notices
 from dashapp.errors import Unavailable, ValidationFailed
 from tests.alerts.conftest import HOUR, MINUTE, TICK, World
 
@@ -478,3 +481,24 @@ async def test_what_is_active_is_listed_the_most_urgent_first(world: World) -> N
     assert [one.muted for one in await world.history.active()] == [False, True, False]
     await world.ticks_with(1, host="a", dc="x")
     assert [one.state for one in await world.history.active()] == ["nodata"]
+    *_, last = await world.history.active(resolved=True)
+    assert (last.rule_name, last.state, last.tags, last.since_ms) == ("r1", "resolved", {"host": "a", "dc": "x"}, world.now)
+    await world.ticks_with(11, host="a", dc="x")
+    assert [one.state for one in await world.history.active(resolved=True)] == ["firing", "pending", "nodata"]
+
+
+async def test_open_pages_are_told_when_something_moved(world: World) -> None:
+    notices, told = Notices(world.database.url), asyncio.Queue[str]()
+    notices.listen(CHANNEL, told.put_nowait)
+    notices.start()
+    try:
+        assert await asyncio.wait_for(told.get(), 20) == MISSED
+        await world.rule()
+        await world.ticks_with(11)
+        await world.ticks_with(11)
+        await world.ticks_with(1)
+        await world.rule()
+        heard = [await asyncio.wait_for(told.get(), 20) for _ in range(4)]
+        assert heard == ["changed", "moved", "moved", "changed"], "nothing moved at the second tick"
+    finally:
+        await notices.stop()

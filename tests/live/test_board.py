@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -245,14 +246,41 @@ async def test_what_viewers_choose_is_theirs_and_shared_by_who_chose_the_same(wa
     assert everything.panels[str(made.panels[0].id)].card.state == "error"
 
 
+class Told:
+    """What alerts say."""
+
+    def __init__(self) -> None:
+        since = now_ms() - 60_000
+        fields = {"rule_name": "Payroll late", "severity": "critical", "query": "m", "tags": {}}
+        self.periods = [FiringPeriod.model_validate(fields | {"start_ms": since})]
+        more = {"rule_id": uuid4(), "state": "firing", "since_ms": since, "value": None, "muted": False}
+        self.instances = [ActiveAlert.model_validate(fields | more)]
+
+    async def firing_periods(self, *_: object) -> list[FiringPeriod]:
+        return self.periods
+
+    async def active(self, **_: object) -> list[ActiveAlert]:
+        return self.instances
+
+
+async def test_boards_that_somebody_looks_at_follow_alerts(wall: Wall) -> None:
+    told, store = Told(), Dashboards(wall.hub._database)
+    boards = Boards(wall.hub, wall.boards.reader, told)
+    panel = {"title": "Fires", "type": "alerts"}
+    made = await store.create(wall.dashboard.owner_id, DashboardRequest.model_validate({"name": "A", "panels": [panel]}))
+    board = await boards.open(made, TimeRange("now-15m", "now"), "1s", "dark")
+    card, heard = board.panels[str(made.panels[0].id)].card, asyncio.Event()
+    assert [row[3] for row in card.alerts] == ["Payroll late"]
+    told.instances = []
+    boards.mark()
+    assert board._marking is None, "nobody looks on"
+    board.join(lambda _: heard.set())
+    boards.mark()
+    await asyncio.wait_for(heard.wait(), 10)
+    assert (card.state, card.alerts) == ("empty", [])
+
+
 async def test_outside_readers_see_neither_alerts_nor_what_else_there_is_to_choose(wall: Wall) -> None:
-    class Told:
-        async def firing_periods(self, *_: object) -> list[FiringPeriod]:
-            return [FiringPeriod(rule_name="Payroll late", severity="critical", query="m", tags={}, start_ms=now_ms() - 60_000)]
-
-        async def active(self) -> list[ActiveAlert]:
-            return []
-
     await wall.send(1.0)
     boards = Boards(wall.hub, wall.boards.reader, Told())
     host = Variable(name="host", values=["a", "secret-b"])

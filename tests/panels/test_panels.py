@@ -358,6 +358,12 @@ def alert(**fields: Any) -> ActiveAlert:
         ({"matching": "host=a load"}, []),
         ({"tags": {"host": ["b", "c"]}}, ["Load"]),
         ({"limit": 1}, ["Disk filling"]),
+        (
+            {"alertStates": ["firing", "nodata", "pending"], "alertOrder": "name", "matching": "disk.used"},
+            ["Disk filling", "Quiet"],
+        ),
+        ({"alertOrder": "newest"}, ["Load", "Disk filling"]),
+        ({"alertOrder": "oldest"}, ["Disk filling", "Load"]),
         ({"alertStates": []}, []),
     ],
 )
@@ -367,7 +373,7 @@ def test_a_list_of_alerts_shows_what_is_asked_for(options: dict[str, Any], shown
     panel.update([], END - 60_000, END)
     assert (panel.selections, panel.plot, panel.card.state) == ([], None, "loading")
     others = [
-        alert(rule_name="Load", query="load", severity="warning", state="pending", tags={"host": "b"}),
+        alert(rule_name="Load", query="load", severity="warning", state="pending", tags={"host": "b"}, since_ms=END + 1),
         alert(rule_name="Quiet", state="nodata", value=None),
     ]
     panel.tell([alert(), *others])

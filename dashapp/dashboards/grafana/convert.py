@@ -208,22 +208,37 @@ def _defined(values: dict[str, Any], report: PanelReport) -> PanelDefinition:
 
 
 def _alerts(panel: dict[str, Any], report: PanelReport, variables: Variables) -> dict[str, Any]:
-    """Which alerts a list of alerts shows; Grafana names states since version 8."""
+    """Which alerts a list of alerts shows."""
     options = _dict(panel, "options")
     wanted = _dict(options, "stateFilter")
     found: dict[str, Any] = {}
     if states := [ours for theirs, ours in tables.ALERT_STATES.items() if wanted.get(theirs)]:
-        found["alertStates"] = states
-    if wanted.get("normal") or wanted.get("inactive"):
+        found["alertStates"] = list(dict.fromkeys(states))
+    if any(wanted.get(well) for well in ("normal", "inactive", "ok", "paused")):
         report.notes.append("alerts that are well aren't listed")
     if name := str(options.get("alertName") or ""):
         found["matching"], unknown = variables.in_text(name)
         if unknown:
             report.notes.append(f"its filter says {', '.join(unknown)}, which is not mapped")
+    if labels := str(options.get("alertInstanceLabelFilter") or ""):
+        try:
+            query = promql.read(f"alerts{labels}", variables)
+        except NotMapped as error:
+            report.notes.append(f"its filter by labels is left out: {error}")
+        else:
+            found["tags"] = query.tags
+            report.notes += query.notes
     if limit := _number(options.get("maxItems")):
         found["limit"] = min(max(int(limit), 1), 100)
-    if options.get("alertInstanceLabelFilter") or options.get("folder"):
-        report.notes.append("its filter by labels or folder is left out")
+    if order := tables.alert_order(options.get("sortOrder")):
+        found["alertOrder"] = order
+    for what, is_so in (
+        ("its filter by folder is left out", options.get("folder")),
+        ("it lists all alerts, not only this dashboard's", options.get("dashboardAlerts")),
+        ("it lists alerts one by one", options.get("groupMode") == "custom" or options.get("viewMode") == "stat"),
+    ):
+        if is_so:
+            report.notes.append(what)
     return found
 
 

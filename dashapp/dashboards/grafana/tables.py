@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from dashapp.contract.dashboards import Calculation, PanelType, Unit
 
@@ -22,8 +22,10 @@ _NEAR = {"decbytes": "bytes", "Bps": "bytes/s"}
 _CALCULATIONS = {"lastNotNull": "last", "last": "last", "mean": "avg", "avg": "avg", "current": "last", "min": "min", "max": "max",
                  "sum": "sum", "total": "sum"}  # fmt: skip
 
-#: Grafana's filter of states, as ours.
-ALERT_STATES = {"firing": "firing", "pending": "pending", "error": "error", "noData": "nodata"}
+#: Grafana's filter of states as ours, and as it was before version 8.
+ALERT_STATES = {"firing": "firing", "pending": "pending", "error": "error", "noData": "nodata",
+                "alerting": "firing", "execution_error": "error", "no_data": "nodata"}  # fmt: skip
+_ALERT_ORDERS = {1: "name", 2: "name", 4: "newest", 5: "oldest"}
 
 
 def panel_type(name: str) -> str | None:
@@ -38,6 +40,10 @@ def unit(name: str) -> tuple[str, str | None]:
     if name in _NEAR:
         return _NEAR[name], f"unit {name} is written with binary prefixes, as {_NEAR[name]}"
     return "", f"unit {name} is not mapped"
+
+
+def alert_order(number: Any) -> str | None:
+    return _ALERT_ORDERS.get(number) if isinstance(number, int) else None
 
 
 def calculation(name: str) -> str | None:

@@ -207,12 +207,12 @@ def test_promql_that_would_give_other_numbers_is_refused(text: str, why: str) ->
 
 _json = st.recursive(
     st.none() | st.booleans() | st.integers(-30, 30) | st.text(max_size=5)
-    | st.sampled_from(["timeseries", "row", "up", "red", "text", "query", "custom", "label_values(a, b)"]),
+    | st.sampled_from(["timeseries", "row", "up", "red", "text", "alertlist", "query", "custom", "label_values(a, b)"]),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
         st.sampled_from(["type", "title", "targets", "expr", "gridPos", "x", "w", "h", "y", "fieldConfig", "defaults", "thresholds",
                          "steps", "options", "legend", "panels", "rows", "templating", "list", "unit", "value", "name",
-                         "query", "mode", "content"]), inner, max_size=5,
+                         "query", "mode", "content", "options", "stateFilter", "sortOrder", "maxItems"]), inner, max_size=5,
     ),
     max_leaves=20,
 )  # fmt: skip
@@ -228,22 +228,25 @@ def test_whatever_the_file_holds_it_is_read_or_refused(panels: list[Any], rest: 
 
 def test_lists_of_alerts_keep_what_they_filter_by() -> None:
     listed = {
-        "stateFilter": {"firing": True, "noData": True, "normal": True, "pending": False},
-        "alertName": "disk $host",
-        "maxItems": 20,
-    }
-    labels = {"alertInstanceLabelFilter": '{job="x"}'}
-    imported = convert({"panels": [
-        {"title": "Disks", "type": "alertlist", "options": listed}, {"title": "All", "type": "alertlist", "options": labels},
-    ]})  # fmt: skip
-    disks, everything = imported.document.panels
-    assert disks.options.model_dump(exclude_defaults=True) == {
-        "alert_states": ["firing", "nodata"], "matching": "disk $host", "limit": 20,
+        "stateFilter": {"firing": True, "noData": True, "normal": True, "pending": False}, "alertName": "disk $host",
+        "maxItems": 20, "sortOrder": 1, "alertInstanceLabelFilter": '{job="x", instance=~"a|b"}',
     }  # fmt: skip
-    assert (everything.type, everything.options.model_dump(exclude_defaults=True)) == ("alerts", {})
+    labels = {"alertInstanceLabelFilter": '{job!="x"}', "sortOrder": 3, "dashboardAlerts": True, "viewMode": "stat"}
+    old = {"stateFilter": {"alerting": True, "ok": False, "execution_error": True}, "sortOrder": "?"}
+    panels = [{"title": f"L{place}", "type": "alertlist", "options": one} for place, one in enumerate((listed, labels, old))]
+    imported = convert({"panels": panels})
+    assert {panel.type for panel in imported.document.panels} == {"alerts"}
+    assert [panel.options.model_dump(exclude_defaults=True) for panel in imported.document.panels] == [
+        {"alert_states": ["firing", "nodata"], "matching": "disk $host", "limit": 20, "alert_order": "name",
+         "tags": {"job": "x", "instance": ["a", "b"]}},
+        {},
+        {"alert_states": ["firing", "error"]},
+    ]  # fmt: skip
     assert _said(imported) == {
-        "Disks": "alerts that are well aren't listed; its filter says $host, which is not mapped",
-        "All": "its filter by labels or folder is left out",
+        "L0": "alerts that are well aren't listed; its filter says $host, which is not mapped",
+        "L1": "its filter by labels is left out: the matcher on job: only equality selects; "
+        "it lists all alerts, not only this dashboard's; it lists alerts one by one",
+        "L2": "",
     }
 
 
