@@ -15,6 +15,7 @@ import uvicorn
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg.errors import UndefinedTable
 from starlette.responses import JSONResponse, Response
 
 from dashapp import __version__, logs
@@ -161,8 +162,11 @@ def create_app(services: Services) -> FastAPI:
     async def readyz() -> Response:
         """The database answers and is migrated."""
         try:
-            async with services.database.connection() as connection:
-                await connection.execute("SELECT 1 FROM storage")
+            try:
+                async with services.database.connection() as connection:
+                    await connection.execute("SELECT 1 FROM storage")
+            except UndefinedTable:
+                raise Unavailable("The database has no schema yet; run `dashapp migrate`.") from None
         except DashappError as error:
             return JSONResponse(
                 {"error": str(error), "code": error.code}, error.status, headers={"Retry-After": str(error.retry_after or 2)}

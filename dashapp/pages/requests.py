@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 
@@ -13,8 +14,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashapp.logs import request_id
 from dashapp.pages.templates import page
 
+_PUBLIC_LINK = re.compile(r"^/p/[^/]+")
 log = logging.getLogger("dashapp.requests")
 _SENTENCE = "Something went wrong inside dashapp; its log says what, under the request {}."
+
+
+def told(path: str) -> str:
+    """A path as the log tells it: whoever reads a public link there would have the link."""
+    return _PUBLIC_LINK.sub("/p/…", path)
 
 
 class Requests:
@@ -43,7 +50,7 @@ class Requests:
         except ClientDisconnect:
             return
         except Exception:
-            log.exception("%s %s failed", scope.get("method", "WS"), scope["path"])
+            log.exception("%s %s failed", scope.get("method", "WS"), told(scope["path"]))
             if scope["type"] == "http" and not status:
                 said = _SENTENCE.format(identifier)
                 answer = page("message.html", 500, theme=None, title="Something went wrong", sentence=said, retry=False)
@@ -51,7 +58,7 @@ class Requests:
         finally:
             if log.isEnabledFor(logging.INFO):
                 fields = {
-                    "method": scope.get("method", "WS"), "path": scope["path"], "status": status,
+                    "method": scope.get("method", "WS"), "path": told(scope["path"]), "status": status,
                     "ms": round((time.perf_counter() - begun) * 1000, 1), "client": (scope.get("client") or [""])[0],
                 }  # fmt: skip
                 log.info("%(method)s %(path)s %(status)s in %(ms)s ms", fields, extra={"fields": fields})

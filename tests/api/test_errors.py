@@ -24,6 +24,18 @@ async def test_unknown_addresses_and_methods(editor: httpx.AsyncClient, client: 
         failed(await editor.get(path), 404, "NOT_FOUND")
 
 
+async def test_ids_that_are_none_are_no_addresses(editor: httpx.AsyncClient) -> None:
+    schema = (await editor.get("/openapi.json")).json()
+    tried = 0
+    for path, operations in schema["paths"].items():
+        for method in operations if re.search(r"{\w+_id}", path) else ():
+            for id_ in ("nope", "0", "00000000-0000-0000-0000-00000000000g", "%00", "%F0%9F%92%A9", "a%2E%2E", "null", "1" * 5_000):
+                answer = await editor.request(method.upper(), re.sub(r"{\w+_id}", id_, path))
+                assert answer.status_code in (404, 405), f"{method} {path} {id_}: {answer.text}"
+                tried += 1
+    assert tried > 150
+
+
 async def test_everything_but_signing_in_wants_a_sign_in(client: httpx.AsyncClient) -> None:
     schema = (await client.get("/openapi.json")).json()
     seen = 0

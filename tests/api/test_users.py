@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -188,6 +189,20 @@ class TestSessions:
         alive = await services.accounts.by_sessions(secrets)
         assert len(alive) == MOST_SESSIONS
         assert secrets[-1] in alive
+
+    async def test_one_that_is_not_used_ends(self, services: Services, world: World) -> None:
+        user = await world.user("ada", "viewer")
+        shortly = Accounts(services.database, idle=timedelta(hours=1))
+        secret = await shortly.open_session(user.id)
+        used = "UPDATE sessions SET last_seen_at = now() - interval '50 min', expires_at = now() + interval '10 min'"
+        late = "UPDATE sessions SET last_seen_at = now() - interval '61 min', expires_at = now() - interval '1 min'"
+        for statement, alive in ((used, True), (late, False)):
+            async with services.database.connection() as connection:
+                await connection.execute(statement)
+            assert (await shortly.by_session(secret) is not None) is alive
+            if alive:  # it was used just now, and so lasts an hour again
+                (session,) = await shortly.sessions(user)
+                assert session.expires_at > datetime.now(UTC) + timedelta(minutes=55)
 
     async def test_one_ends_however_much_it_is_used(self, services: Services, world: World) -> None:
         user = await world.user("ada", "viewer")
