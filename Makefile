@@ -46,7 +46,8 @@ prometheus: $(VENV)/.dev
 bench: $(VENV)/.bench ## Measure, beside peers in the same run
 	$(BIN)/python -m benchmarks
 
-openapi: $(VENV)/.dev ## Write docs/openapi.json and docs/dashboard.schema.json anew
+openapi: $(VENV)/.dev ## Write docs/openapi.json with its examples and docs/dashboard.schema.json anew
+	$(BIN)/python -m tests.recorded
 	$(BIN)/python -m dashapp.api.openapi > docs/openapi.json
 	$(BIN)/python -m dashapp.contract.documents > docs/dashboard.schema.json
 

@@ -1,12 +1,11 @@
-"""True answers of the API for the OpenAPI document: ``python -m tests.recorded > dashapp/api/answers.json`` asks a whole
-dashapp each operation's example, and writes what came back with ids, times and secrets that are always the same."""
+"""True answers of the API for the OpenAPI document: ``python -m tests.recorded`` asks a whole dashapp each operation's example,
+and writes what came back into dashapp/api/answers.json, with ids, times and secrets that are always the same."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from dashapp.database.embedded import EmbeddedPostgres
 from dashapp.database.migrate import migrate
 from tests.matrix import Matrix, matrix_on
 
+FILE = Path(__file__).parents[1] / "dashapp" / "api" / "answers.json"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _SECRET = re.compile(r"(dashapp_|/p/|token=)[\w-]{20,}")
@@ -62,16 +62,16 @@ async def recorded(matrix: Matrix) -> dict[str, Any]:
     return answers
 
 
-async def _print() -> None:
+async def _write() -> None:
     with tempfile.TemporaryDirectory(prefix="dashapp-recorded-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         server = EmbeddedPostgres(Path(directory))
         server.start()
         migrate(server.url)
         async with matrix_on(server.url, Path(directory)) as matrix:
-            sys.stdout.write(json.dumps(await recorded(matrix), indent=1, ensure_ascii=False) + "\n")
+            FILE.write_text(json.dumps(await recorded(matrix), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         server.stop()
 
 
 if __name__ == "__main__":
-    asyncio.run(_print())
+    asyncio.run(_write())

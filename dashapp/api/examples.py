@@ -1,6 +1,6 @@
 """Examples of the OpenAPI document, by operation: a body for each that takes one, and an answer for each that gives JSON.
 
-Tests send all bodies. The answers to them are recorded (``python -m tests.recorded > dashapp/api/answers.json``), but for
+Tests send all bodies. The answers to them are recorded (``python -m tests.recorded`` writes them into answers.json), but for
 those that tell of a past, which a database just made doesn't have.
 """
 

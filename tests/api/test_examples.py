@@ -27,7 +27,7 @@ CONTENTS = [
 
 @pytest.mark.parametrize(("where", "kind", "content"), CONTENTS, ids=[f"{where} {kind}" for where, kind, _ in CONTENTS])
 def test_each_is_what_its_schema_says(where: str, kind: str, content: dict[str, Any]) -> None:
-    assert "example" in content, "make one in dashapp/api/examples.py, or record it: python -m tests.recorded"
+    assert "example" in content, "make one in dashapp/api/examples.py, or record it: make openapi"
     schema = content["schema"] | {"components": DOCUMENT["components"]}
     jsonschema_rs.validator_for(schema, validate_formats=True).validate(content["example"])
 
@@ -47,4 +47,4 @@ def fields(value: Any, path: str = "") -> set[str]:
 async def test_the_recorded_are_what_is_answered(matrix: Matrix) -> None:
     for name, answer in (await recorded(matrix)).items():
         missing = fields(answer) - fields(answers()[name])
-        assert not missing, f"{name}: python -m tests.recorded > dashapp/api/answers.json"
+        assert not missing, f"{name}: make openapi"
