@@ -138,7 +138,7 @@ class PanelOptions(StorableModel):
         NullHandling, Shown("Where samples are missing", "Drawing", {"gap": "a gap", "connect": "a line across", "zero": "zero"})
     ] = Field(default="gap", description="What is drawn where nobody measured.")
     limit: Annotated[
-        Annotated[int, Field(ge=1, le=100), WHOLE] | None, Shown("At most so many", "Drawing", empty="40 series, 100 alerts")
+        Annotated[int, Field(ge=1, le=100), WHOLE] | None, Shown("At most so many", "Drawing", empty="as many as read well")
     ] = Field(default=None, description="Only so many series, the largest on average; or so many alerts.")
     thresholds: Thresholds = Field(default_factory=Thresholds)
     threshold_style: Annotated[

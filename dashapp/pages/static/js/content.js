@@ -104,8 +104,10 @@ function drawAlerts(panel, card) {
     badge.dataset.state = state;
     grave.dataset.severity = severity;
     link.href = `/alerts/${encodeURIComponent(rule)}`;
-    what.append(link);
-    if (tags) what.append(part("small", "", tags));
+    const where = part("small", "", tags);
+    // In narrow panels it stands there.
+    where.dataset.severity = severity;
+    what.append(link, where);
     what.title = tags ? `${name} · ${tags}` : name;
     item.append(badge, what, part("span", "value", value), grave, part("time", "muted", `${muted ? "muted, " : ""}since ${writeClock(since)}`));
     list.append(item);
