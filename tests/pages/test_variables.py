@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.pages.conftest import Site, open_dashboard, series
+from tests.pages.test_snapshot import inside
 
 _PANELS = [
     {"title": "Load of $host", "type": "line", "query": "var.load", "options": {"tags": {"host": "$host"}, "groupBy": ["host"]},
@@ -162,8 +163,10 @@ async def test_a_list_of_alerts_follows_and_is_for_readers_with_an_account(signe
     link = site.api.post(f"/api/v1/dashboards/{board['id']}/publish").json()["data"]["path"]
     async with httpx.AsyncClient(base_url=site.url, timeout=30) as reader:
         outside = (await reader.get(f"{link}/board", params={"from": "now-1h", "theme": "dark"})).text
-    assert "for readers with an account" in outside
-    assert "Var busy" not in outside
+    snapshot = inside(site.api.get(f"/api/v1/dashboards/{board['id']}/snapshot").content)
+    for told in (outside, snapshot):
+        assert "for readers with an account" in told
+        assert "Var busy" not in told
     await item.locator("a").click()
     await page.wait_for_url(f"**/alerts/{rule['id']}")
     assert site.api.delete(f"/api/v1/alerts/{rule['id']}").status_code == 204
