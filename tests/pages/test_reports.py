@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.pages.conftest import Site, open_dashboard, sign_in
 
@@ -55,7 +56,7 @@ async def test_a_report_is_made_sent_changed_paused_and_deleted(signed_in: Brows
     row = dialog.locator("li")
     await expect(row).to_contain_text("Every month on day 15 at 07:30 (Europe/Berlin)")
     await expect(row).to_contain_text("The last 7 days, host = b, to folder monthly, the newest 30")
-    await expect(row).to_contain_text("not sent yet")
+    await expect(row).to_contain_text(re.compile(r"Next .* your time · not sent yet"))  # the browser's zone isn't the report's
     await row.get_by_role("button", name="Send now").click()
     await expect(row).to_contain_text("last sent")
     await expect(row.get_by_role("button", name="Send now")).to_be_focused()
@@ -76,6 +77,31 @@ async def test_a_report_is_made_sent_changed_paused_and_deleted(signed_in: Brows
     await page.get_by_role("dialog", name="Delete this report?").get_by_role("button", name="Delete").click()
     await expect(dialog.get_by_text("No reports yet")).to_be_visible()
     assert stored() == []
+
+
+async def test_every_wrong_address_is_told_at_its_field(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Addressed", [_TEXT])
+    address = f"/api/v1/dashboards/{board['id']}/reports"
+    schedule = {"every": "day", "at": "08:00", "zone": "UTC"}
+    assert site.api.post(address, json={"schedule": schedule, "folder": "daily"}).status_code == 201
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off")
+
+    async def as_if_mailed(route: Route) -> None:  # this server has no mail server to make one with addresses
+        listed = site.api.get(address).json()
+        listed["data"][0]["emails"] = ["ada@example.org"]
+        await route.fulfill(json=listed)
+
+    await page.route(f"**{address}", as_if_mailed)
+    dialog = await open_reports(page)
+    await expect(dialog.locator("li")).not_to_contain_text("your time")
+    await dialog.get_by_role("button", name="Change").click()
+    form = page.get_by_role("dialog", name="Change the report")
+    await form.get_by_label("By mail to").fill("ada@example.org, nobody, grace")
+    await form.get_by_role("button", name="Save").click()
+    wrong = form.locator('[data-field="emails"] .wrong')
+    await expect(wrong).to_contain_text("'nobody' is no e-mail address")
+    await expect(wrong).to_contain_text("'grace' is no e-mail address")
+    await expect(form.get_by_role("alert")).to_have_text("")
 
 
 async def test_where_nothing_can_be_sent_it_says_so(anonymous: BrowserContext, site: Site) -> None:

@@ -30,8 +30,8 @@ async def samples(site: Site) -> None:
         site.post(series("var.load", {"host": f"web-{at:02}"}, [at * 8.0 + index % 3 for index in range(60)]))
 
 
-def picker(page: Page) -> Any:
-    return page.locator('[data-variable="host"]')
+def picker(page: Page, variable: str = "host") -> Any:
+    return page.locator(f'[data-variable="{variable}"]')
 
 
 async def rows(page: Page) -> list[str]:
@@ -121,13 +121,29 @@ async def test_a_default_is_shown_everywhere_until_something_is_chosen(signed_in
     # The settings change it, and who chose nothing follows.
     await page.keyboard.press("e")
     await page.locator(".edit-bar button", has_text="Settings").click()
-    field = page.locator('.variable-list [data-field="default"] input')
-    await expect(field).to_have_value("web-04, web-05")
+    field = page.locator('.variable-list [data-field="default"] textarea')
+    await expect(field).to_have_value("web-04\nweb-05")
     await field.fill("web-06")
     await page.locator('[data-action="save-settings"]').click()
     for one in (page, public):
         await expect(one.locator("h2", has_text="Load of web-06")).to_be_visible(timeout=30_000)
     await expect(picker(page).locator("button")).to_contain_text("web-06")
+
+
+async def test_defaults_are_lines_whatever_stands_in_them(signed_in: BrowserContext, site: Site) -> None:
+    board = site.create("Commas", [_PANELS[0]], variables=[{"name": "rack", "values": ["a, b", "c"]}])
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off&edit=1")
+    await page.locator(".edit-bar button", has_text="Settings").click()
+    variable, saved = page.locator(".variable-list"), page.locator('[data-action="save-settings"]')
+    await variable.locator('[data-field="default"] textarea').fill("a, b\nc")
+    await saved.click()
+    await expect(page.get_by_text("shows one value first, or several where several can be chosen")).to_be_visible()
+    # In whatever order: several can be chosen from now on, and so can several be the default.
+    await variable.get_by_label("Several at once").check()
+    await saved.click()
+    await expect(picker(page, "rack").locator("button")).to_contain_text("a, b, c")
+    (stored,) = site.api.get(f"/api/v1/dashboards/{board['id']}").json()["data"]["variables"]
+    assert (stored["multi"], stored["default"]) == (True, ["a, b", "c"])
 
 
 async def test_tables_sort_and_words_are_harmless(signed_in: BrowserContext, site: Site) -> None:

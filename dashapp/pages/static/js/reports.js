@@ -21,6 +21,8 @@ const make = (tag, properties = {}, ...children) => {
 const button = (text, onclick, className = "button") => make("button", { type: "button", className, onclick }, text);
 const moment = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const written = (text) => moment.format(new Date(text));
+/** The reader's time zone, in which moments are written. */
+const HERE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 const rangeOf = (start) => RANGES.find(([value]) => value === start)?.[1] ?? `since ${start}`;
 const valuesOf = (variables) => Object.entries(variables)
@@ -76,7 +78,7 @@ export async function showReports(frames) {
         },
       });
       const targets = [...report.emails, ...(report.folder ? [`folder ${report.folder}, the newest ${report.keep}`] : [])].join(", ");
-      const state = [paused ? "Paused" : report.retryAt ? `Tried again ${written(report.retryAt)}` : `Next ${written(report.nextAt)}`, report.lastAt ? `last sent ${written(report.lastAt)}` : "not sent yet"];
+      const state = [paused ? "Paused" : report.retryAt ? `Next try ${written(report.retryAt)}` : `Next ${written(report.nextAt)}${report.schedule.zone === HERE ? "" : " your time"}`, report.lastAt ? `last sent ${written(report.lastAt)}` : "not sent yet"];
       const chosen = valuesOf(report.variables);
       const lines = make("li", {},
         make("h3", {}, sentence(report.when)),
@@ -104,8 +106,7 @@ export async function showReports(frames) {
 
 /** The form: `send` gets its values and answers the report, `done` gets that. */
 function showForm({ boot, variables }, report, send, done) {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
-  const { every = "week", weekday = "mon", day = 1, at = "08:00", zone: own = zone } = report?.schedule ?? {};
+  const { every = "week", weekday = "mon", day = 1, at = "08:00", zone: own = HERE } = report?.schedule ?? {};
   const wanted = {
     every, weekday, day, at, zone: own, start: report?.start ?? "now-7d", emails: (report?.emails ?? []).join(", "),
     folder: report?.folder ?? "", keep: report?.keep ?? 30, shown: !report && variables.length > 0,
@@ -161,13 +162,13 @@ function showForm({ boot, variables }, report, send, done) {
     });
     /** What is wrong beside its field, the rest below. */
     const show = (error) => {
-      const left = new Map(Object.entries(error.details ?? {}));
+      const left = new Map(Object.entries(error.details ?? {})), none = !left.size;
       for (const [name, box] of Object.entries(boxes)) {
-        const key = [...left.keys()].find((one) => one === name || one.startsWith(`${name}.`) || one === `schedule.${name}`);
-        tell(box, key ? left.get(key) : "");
-        left.delete(key);
+        const keys = [...left.keys()].filter((one) => one === name || one.startsWith(`${name}.`) || one === `schedule.${name}`);
+        tell(box, keys.map((one) => left.get(one)).join("; "));
+        for (const key of keys) left.delete(key);
       }
-      problem.textContent = left.size || !Object.keys(error.details ?? {}).length ? sentence([...left.values()][0] ?? error.message) : "";
+      problem.textContent = none ? sentence(error.message) : left.size ? sentence([...left.values()][0]) : "";
     };
     body.append(form);
   });

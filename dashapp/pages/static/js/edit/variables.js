@@ -33,6 +33,10 @@ export function variableFields(variables) {
       const spec = { name, label, kind: "text", empty };
       add(spec, control(spec, variable[name], (value) => { if (value === null) delete variable[name]; else variable[name] = value; }));
     };
+    const lines = (name, label) => {
+      const spec = { name, label, kind: "area" };
+      return [spec, control(spec, (variable[name] ?? []).join("\n"), (typed) => { variable[name] = typed.split("\n").map((one) => one.trim()).filter(Boolean); })];
+    };
     own.setAttribute("role", "group");
     own.setAttribute("aria-label", `Variable ${variable.name ?? ""}`);
     text("name", "Name", "host");
@@ -47,8 +51,7 @@ export function variableFields(variables) {
         find: async (typed) => Object.entries(await tagsOf(variable.metric)).filter(([key]) => key.includes(typed)).map(([key, values]) => ({ value: key, note: `${values.length} values` })),
       })),
     );
-    const values = { name: "values", label: "Values, one a line", kind: "area" };
-    listField.append(labelled(values, control(values, (variable.values ?? []).join("\n"), (typed) => { variable.values = typed.split("\n").map((one) => one.trim()).filter(Boolean); })));
+    listField.append(labelled(...lines("values", "Values, one a line")));
     const choose = (kind) => {
       tagField.hidden = kind !== "tag";
       listField.hidden = kind !== "list";
@@ -62,12 +65,7 @@ export function variableFields(variables) {
       const spec = { name, label, kind: "switch", default: usual };
       add(spec, control(spec, variable[name], (value) => { variable[name] = value; }));
     }
-    // What stands there is a default only where one value is one: commas are for several.
-    const first = { name: "default", label: "First shows", kind: "text", empty: "all, or the first" };
-    add(first, control(first, (variable.default ?? []).join(", "), (typed) => {
-      const values = variable.multi ? (typed ?? "").split(",").map((one) => one.trim()) : [(typed ?? "").trim()];
-      variable.default = values.filter(Boolean);
-    }));
+    add(...lines("default", "Chosen at first, one a line; else all, or the first value"));
     own.append(quiet("Remove this variable", () => { variables.splice(variables.indexOf(variable), 1); draw(); }));
     return own;
   }
