@@ -12,13 +12,16 @@ BIN := $(VENV)/bin
 WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: up test lint types imports tests browser prometheus bench openapi constraints clean help
+.PHONY: up notebook test lint types imports tests browser prometheus bench pictures openapi constraints clean help
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 up: $(VENV)/.run ## Run dashapp on this machine: http://127.0.0.1:5006 (UP="--port 8080" for options)
 	@exec $(BIN)/dashapp up $(UP)
+
+notebook: $(VENV)/.notebooks ## JupyterLab with dashapp's notebooks, beside a running dashapp
+	@exec $(BIN)/jupyter lab --notebook-dir notebooks
 
 test: lint types imports tests ## Lint, types, floors, and all tests
 
@@ -45,6 +48,9 @@ prometheus: $(VENV)/.dev
 
 bench: $(VENV)/.bench ## Measure, beside peers in the same run
 	$(BIN)/python -m benchmarks
+
+pictures: $(VENV)/.dev browser ## Run the notebooks anew and keep their text and pictures
+	$(BIN)/python -m tests.notebooks
 
 openapi: $(VENV)/.dev ## Write docs/openapi.json with its examples and docs/dashboard.schema.json anew
 	$(BIN)/python -m tests.recorded
@@ -73,6 +79,11 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing dashapp and what its tests need …"
 	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.notebooks: $(VENV)/.run
+	@echo "installing JupyterLab …"
+	@$(PIP) install -c constraints.txt -e '.[notebooks]'
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	@$(PIP) install -c constraints.txt -e '.[bench]'

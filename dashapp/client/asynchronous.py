@@ -19,7 +19,7 @@ from dashapp.client.points import Batch, Columns
 from dashapp.client.transport import Transport, failure
 from dashapp.client.where import find
 from dashapp.contract.accounts import User
-from dashapp.contract.dashboards import Dashboard, DashboardSummary
+from dashapp.contract.dashboards import Dashboard, DashboardSummary, PublicLink
 from dashapp.contract.documents import document_of, dump
 from dashapp.contract.frames import Frame
 from dashapp.contract.metrics import MetricInfo, MetricQuery, MetricType
@@ -97,6 +97,11 @@ class AsyncAlerts:
         """All rules with their present state, as the API answers them."""
         rules: list[dict[str, Any]] = await self._transport.data("GET", "/alerts")
         return rules
+
+    async def create(self, rule: Mapping[str, Any]) -> dict[str, Any]:
+        """Store a rule; answers it with its id. `rule` is as in `backtest`."""
+        stored: dict[str, Any] = await self._transport.data("POST", "/alerts", json=dict(rule))
+        return stored
 
     async def backtest(
         self, rule: Mapping[str, Any], *, last: str | None = None, start: Moment | None = None, end: Moment | None = None
@@ -376,6 +381,18 @@ class AsyncClient:
             }
         answer = await self._transport.send("GET", f"/dashboards/{dashboard}/snapshot", params=asked)
         return answer.content
+
+    async def publish(self, which: str | UUID) -> str:
+        """The address of a dashboard's public link, by its id or name: made where there is none.
+
+        It shows the dashboard live to everybody who has it, until `unpublish`.
+        """
+        link = PublicLink.model_validate(await self._transport.data("POST", f"/dashboards/{await self._id(which)}/publish"))
+        return f"{self.url}{link.path}"
+
+    async def unpublish(self, which: str | UUID) -> None:
+        """End a dashboard's public link, for good."""
+        await self._transport.send("DELETE", f"/dashboards/{await self._id(which)}/publish")
 
     async def delete_dashboard(self, which: str | UUID) -> None:
         """Delete a dashboard, by id or by name."""

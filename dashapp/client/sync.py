@@ -55,6 +55,7 @@ class Alerts(_Waiting[AsyncAlerts]):
     """Alert rules."""
 
     list = _waits(AsyncAlerts.list)
+    create = _waits(AsyncAlerts.create)
     backtest = _waits(AsyncAlerts.backtest)
 
 
@@ -110,6 +111,8 @@ class Client(_Waiting[AsyncClient]):
     definition = _waits(AsyncClient.definition)
     put_dashboard = _waits(AsyncClient.put_dashboard)
     snapshot = _waits(AsyncClient.snapshot)
+    publish = _waits(AsyncClient.publish)
+    unpublish = _waits(AsyncClient.unpublish)
     delete_dashboard = _waits(AsyncClient.delete_dashboard)
 
     def plot(self, query: str, **asked: Unpack[plots.Asked]) -> Any:
