@@ -390,11 +390,12 @@ def _columns(dashboard_id: UUID, definition: PanelDefinition, position: Position
 
 
 def matched(rows: Sequence[Row], wanted: Sequence[dict[str, Any]]) -> list[UUID | None]:
-    """For each wanted panel the id of the stored one that becomes it: the same one, one moved, one of the same title."""
+    """For each wanted panel the id of the stored one that becomes it: the same, one moved, one of the same title, one renamed."""
     keys: tuple[Callable[[Mapping[str, Any]], object], ...] = (
         lambda panel: (panel["title"], panel["type"], panel["query"], panel["x"], panel["y"]),
         lambda panel: (panel["title"], panel["type"], panel["query"]),
         lambda panel: panel["title"],
+        lambda panel: (panel["type"], panel["query"], panel["x"], panel["y"]),
     )
     left = {UUID(str(row["id"])): row for row in rows}
     found: list[UUID | None] = [None] * len(wanted)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from dashapp.client.asynchronous import shown_range
-from dashapp.client.sync import latest
+from dashapp.client.sync import Client, latest
 from dashapp.contract.dashboards import Dashboard, Position
 from dashapp.contract.dashboards import Panel as StoredPanel
 from dashapp.errors import ValidationFailed
@@ -20,10 +20,10 @@ _ALONE = UUID(int=0)
 
 
 class AlonePanel(View):
-    """Shows `panel`, asking the client that was made last."""
+    """Shows `panel`, asking `client`; the one that was made last, where none is given."""
 
-    def __init__(self, panel: Panel) -> None:
-        super().__init__(latest(), _board_of(panel), shown_range(panel.last, panel.start, panel.end), panel.refresh)
+    def __init__(self, panel: Panel, client: Client | None = None) -> None:
+        super().__init__(client or latest(), _board_of(panel), shown_range(panel.last, panel.start, panel.end), panel.refresh)
         me, names = weakref.WeakMethod(self._changed), [name for name in panel.param if name != "name"]
 
         def tell(*_: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import panel as pn
@@ -47,7 +49,7 @@ class Editor:
         self._form = pn.Column(width=_WIDTH)
         self._save = pn.widgets.Button(name="Save", button_type="primary", width=80)
         self._reload = pn.widgets.Button(name="Read anew", width=100, visible=False)
-        self._note = pn.pane.Alert("", visible=False, width=_WIDTH)
+        self._note = pn.pane.HTML("", width=_WIDTH)
         self._side = pn.Column(
             self._choice, self._form, pn.Row(self._save, self._reload), self._note, visible=False, width=_WIDTH + 50
         )
@@ -58,7 +60,7 @@ class Editor:
         self._edit.param.watch(self._open, "value")
         self._choice.param.watch(lambda _: self._fill(), "value")
         self._save.on_click(lambda _: self._try(board.save, lambda: f"Saved as version {board.version}."))
-        self._reload.on_click(lambda _: self._try(board.reload, lambda: "As it is stored now."))
+        self._reload.on_click(lambda _: self._try(board.reload, lambda: "As it is stored now.", own=False))
         board.on_change(self._changed)
 
     def _open(self, *_: Any) -> None:
@@ -70,16 +72,18 @@ class Editor:
 
     def _changed(self) -> None:
         self._view.show(self.board)
+        if (choices := self._choices()) != self._choice.options:
+            self._choice.options = choices
+        # What the form itself did, it shows: made anew, it would lose the focus and what is being typed.
         if not self._own:
-            with pn.io.hold():
-                self._choice.options = self._choices()
-                self._fill()
+            self._fill()
 
     def _fill(self) -> None:
         """The form of the chosen panel, as it is now."""
-        if not self._edit.value or not self._choice.value:
-            return
         panel_id = self._choice.value
+        # While the choices change, the chosen one may be gone.
+        if not self._edit.value or panel_id not in {str(panel.id) for panel in self.board.panels}:
+            return
         stored = self.board.panel(panel_id)
         kind = PANELS[stored.type]
         panel = kind.from_definition(stored)
@@ -104,22 +108,21 @@ class Editor:
         thresholds = {name: changes.pop(name) for name in ("warning", "critical") if name in changes}
         # An empty field is none.
         changes = {name: None if value == "" and name in ("alias", "color", "step") else value for name, value in changes.items()}
-        self._own = True
-        try:
-            self._try(lambda: self.board.change(panel_id, **changes, **({"thresholds": thresholds} if thresholds else {})))
-        finally:
-            self._own = False
+        self._try(lambda: self.board.change(panel_id, **changes, **({"thresholds": thresholds} if thresholds else {})))
 
-    def _try(self, act: Any, said: Any = None) -> None:
-        """Do it, and say what came of it."""
+    def _try(self, act: Callable[[], Any], said: Callable[[], str] = str, *, own: bool = True) -> None:
+        """Do it, and say what came of it; `own` where the form shows already what it will be."""
+        self._own = own
         try:
             act()
         except DashappError as error:
-            self._say(str(error), "danger")
+            self._say(str(error), "var(--jp-error-color1, #d03b33)")
             self._reload.visible = isinstance(error, Conflict)
         else:
-            self._say(said() if said else "", "success")
+            self._say(said())
             self._reload.visible = False
+        finally:
+            self._own = False
 
-    def _say(self, text: str, tone: str) -> None:
-        self._note.param.update(object=text, alert_type=tone, visible=bool(text))
+    def _say(self, text: str, color: str = "var(--jp-ui-font-color1, inherit)") -> None:
+        self._note.object = f'<p role="status" style="color: {color}; margin: 0">{escape(text)}</p>' if text else ""

@@ -4,6 +4,8 @@
 // notebook's file. Without a kernel there is a sentence.
 
 const WAIT_MS = 40_000;
+// Panel drops a message that travels with one about a widget which is gone; asking twice does no harm.
+const AGAIN_MS = 5_000;
 const pages = (globalThis.dashappPages ??= new Map());
 
 const isDark = () => {
@@ -18,10 +20,11 @@ export function render({ model, el }) {
   /** The kernel's answer; null when it doesn't come. */
   const ask = (question) => new Promise((resolve) => {
     const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
-    const done = (answer) => { clearTimeout(timer); waiting.delete(id); resolve(answer); };
-    const timer = setTimeout(done, WAIT_MS, null);
+    const send = () => model.send_msg({ id, ...question });
+    const again = setInterval(send, AGAIN_MS), end = setTimeout(() => done(null), WAIT_MS);
+    const done = (answer) => { clearInterval(again); clearTimeout(end); waiting.delete(id); resolve(answer); };
     waiting.set(id, done);
-    model.send_msg({ id, ...question });
+    send();
   });
 
   const frame = document.createElement("iframe");

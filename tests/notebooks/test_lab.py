@@ -13,29 +13,15 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.async_api import BrowserContext, Frame, Page
 
-import dashapp
 from dashapp.build import Dashboard, line
 from dashapp.client import Client
 from tests.jupyter import Lab, boards, lab
-from tests.running import up_anywhere
 
 CELLS = (
     "import dashapp\nfrom dashapp.panels import LinePanel\nclient = dashapp.connect()",
     "panel = LinePanel(query='lab.load', by='host', unit='percent', last='15m', refresh='1s')\npanel",
     "board = client.dashboard('Laboratory')\nboard",
 )
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with up_anywhere("--no-agent") as (_, directory):
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def client(data_dir: Path) -> Iterator[Client]:
-    with dashapp.connect(data_dir=data_dir) as client:
-        yield client
 
 
 @pytest.fixture
@@ -77,6 +63,8 @@ async def test_panels_stream_and_dashboards_are_put_back(jupyter: Lab, client: C
             "[...document.querySelectorAll('.legend tbody tr td:first-child')].map((cell) => cell.textContent)"
         ) == ["a", "b"]
         await _says(frame, LAST, "40%")
+    # The kernel's way to the server is its own: the page asks nobody but Jupyter.
+    assert {url for url in asked if not url.startswith(("data:", "blob:", jupyter.url))} == set()
     # What comes to the server comes to the cell, by itself.
     drawn = await alone.evaluate("window.dashapp.frames.number")
     send(client, 80.0)
@@ -110,8 +98,6 @@ async def test_panels_stream_and_dashboards_are_put_back(jupyter: Lab, client: C
     # The notebook's theme is the board's.
     await page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     await _says(board, "document.documentElement.dataset.theme", "dark")
-    # The kernel's way to the server is its own: the page asks nobody but Jupyter.
-    assert {url for url in asked if not url.startswith(("data:", "blob:", jupyter.url))} == set()
     # What stands in the file is small enough to keep, but for Panel's and Bokeh's scripts, which are there once.
     saved = nbformat.read(jupyter.folder / "live.ipynb", nbformat.NO_CONVERT)
     assert len(str(saved.cells[2].outputs)) < 200_000

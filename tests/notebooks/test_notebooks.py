@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.jupyter import environment
-from tests.running import up_anywhere
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
@@ -22,12 +20,6 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 def drawn_in(data: dict[str, Any]) -> bool:
     """Whether this is what Panel marks as drawn by a kernel."""
     return "application/vnd.holoviews_exec.v0+json" in data
-
-
-@pytest.fixture(scope="module")
-def data_dir() -> Iterator[Path]:
-    with up_anywhere("--no-agent") as (_, directory):
-        yield directory
 
 
 def test_there_are_four() -> None:
