@@ -91,6 +91,13 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
     assert default == (_default(name) or default)
 
 
+@pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml"])
+def test_containers_set_what_there_is_to_set(file: str) -> None:
+    named = {name.lower() for name in re.findall(r"DASHAPP_(\w+)\s*[=:]", text(file))}
+    assert named
+    assert named <= set(Settings.model_fields)
+
+
 def test_no_setting_is_documented_that_does_not_exist() -> None:
     documented = rows(section(text("docs/operations.md"), "Settings"))
     assert list(documented) == [f"DASHAPP_{name.upper()}" for name in Settings.model_fields]
