@@ -10,13 +10,11 @@ import asyncio
 import os
 import statistics
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
-from benchmarks.page import EMAIL, PASSWORD, Site, dashapp_site
-from tests import browser as browsers
+from benchmarks.page import Site, sign_in, site_and_browser
 
 #: Counted from the browser's own time of the press or choice, until the frame after the one in which the panel changed begins:
 #: by then the change has been shown. A drawing has changed once other pixels are on its canvas.
@@ -90,11 +88,7 @@ async def measured(page: Page, panel_id: str, edit: Edit, runs: int) -> list[flo
 
 async def _opened(page: Page, site: Site) -> str:
     """The dashboard in edit mode with the first panel's editor open; answers the panel's id."""
-    signed = await page.request.post(
-        f"{site.server.url}/api/v1/auth/login", data={"email": EMAIL, "password": PASSWORD}, headers={"Origin": site.server.url}
-    )
-    if not signed.ok:
-        raise RuntimeError(await signed.text())
+    await sign_in(page.context, site)
     await page.goto(f"{site.server.url}{site.path}?edit=1")
     head = page.locator("body.editing [data-panel-id] .panel-head").first
     await head.focus()
@@ -103,22 +97,10 @@ async def _opened(page: Page, site: Site) -> str:
     return str(await page.locator("[data-panel-id]").first.get_attribute("data-panel-id"))
 
 
-async def in_a_browser(act: Callable[[Page, Site], Awaitable[None]]) -> int:
-    path = browsers.find()
-    if path is None:
-        print(browsers.MISSING, file=sys.stderr)
-        return 1
-    async with dashapp_site() as site, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
+async def run(runs: int) -> int:
+    async with site_and_browser() as (site, browser):
         # Waiting evaluates text in the page.
         page = await browser.new_page(viewport={"width": 1400, "height": 900}, bypass_csp=True)
-        await act(page, site)
-        await browser.close()
-    return 0
-
-
-async def run(runs: int) -> int:
-    async def act(page: Page, site: Site) -> None:
         panel_id = await _opened(page, site)
         print(f"{runs} runs of two presses each; load average at the start {os.getloadavg()[0]:.1f}\n")
         print("| a press in | median | p95 | max |\n|---|---|---|---|")
@@ -126,8 +108,7 @@ async def run(runs: int) -> int:
             took = await measured(page, panel_id, edit, runs)
             p95 = statistics.quantiles(took, n=20, method="inclusive")[-1]
             print(f"| {edit.name} | {statistics.median(took):.0f} ms | {p95:.0f} ms | {max(took):.0f} ms |", flush=True)
-
-    return await in_a_browser(act)
+    return 0
 
 
 if __name__ == "__main__":

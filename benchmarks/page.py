@@ -208,6 +208,25 @@ async def new_context(browser: Browser, kind: str) -> BrowserContext:
     return context
 
 
+@asynccontextmanager
+async def site_and_browser() -> AsyncIterator[tuple[Site, Browser]]:
+    path = browsers.find()
+    if path is None:
+        raise SystemExit(browsers.MISSING)
+    async with dashapp_site() as site, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
+        yield site, browser
+        await browser.close()
+
+
+async def sign_in(context: BrowserContext, site: Site) -> None:
+    signed = await context.request.post(
+        f"{site.server.url}/api/v1/auth/login", data={"email": EMAIL, "password": PASSWORD}, headers={"Origin": site.server.url}
+    )
+    if not signed.ok:
+        raise RuntimeError(await signed.text())
+
+
 # -- viewers without a browser ---------------------------------------------------------------------------------
 
 
@@ -313,25 +332,14 @@ def row(name: str, values: list[float]) -> str:
 
 
 async def run(options: argparse.Namespace) -> int:
-    path = browsers.find()
-    if path is None:
-        print(browsers.MISSING, file=sys.stderr)
-        return 1
-    async with dashapp_site() as site, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=browsers.ARGUMENTS)
+    async with site_and_browser() as (site, browser):
         packages = ", ".join(f"{name} {version(name)}" for name in ("bokeh", "panel", "dash", "plotly"))
         print(f"{psutil.cpu_count()} cores, Python {platform.python_version()}, Chromium {browser.version}; {packages}")
         print(f"{PANELS} panels × {len(HOSTS)} series × {POINTS} points, warm, median of {options.runs} runs in turn; "
               f"load average at the start {os.getloadavg()[0]:.1f}\n")  # fmt: skip
         with dash_site() as (dash_url, dash_process):
             context, dash_context = await new_context(browser, "canvas"), await new_context(browser, "svg")
-            signed = await context.request.post(
-                f"{site.server.url}/api/v1/auth/login",
-                data={"email": EMAIL, "password": PASSWORD},
-                headers={"Origin": site.server.url},
-            )
-            if not signed.ok:
-                raise RuntimeError(await signed.text())
+            await sign_in(context, site)
             page, dash_page = await context.new_page(), await dash_context.new_page()
             ours: list[Opening] = []
             theirs: list[Opening] = []

@@ -49,6 +49,7 @@ def push(client: Client) -> int:
     # What comes late stands in the rollups within half a minute.
     deadline = time.monotonic() + 60
     while _held(client) < sent * 0.99 and time.monotonic() < deadline:
+        # The API tells nobody that rollups have caught up: it has to be asked now and then.
         time.sleep(1)
     return sent
 

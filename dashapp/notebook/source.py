@@ -46,9 +46,9 @@ class Source:
         answers = await self._frames(queries)
         return [Window(error=one) if isinstance(one, DashappError) else Window(one, now_ms()) for one in answers]
 
-    def subscribe(self, queries: Iterable[LiveQuery], interval_ms: int, listener: Listener) -> Subscription:
+    def subscribe(self, queries: Iterable[LiveQuery], interval_ms: int, listener: Listener) -> Subscription:  # noqa: ARG002
         """A notebook's boards don't tick: their pages ask."""
-        raise NotImplementedError
+        raise AssertionError("boards of notebooks are made with refresh off, and so never subscribe")
 
     async def newest(self, selection: Selection) -> int | None:
         """About when the newest sample was, Unix ms.

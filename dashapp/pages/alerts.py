@@ -23,8 +23,9 @@ from dashapp.contract.metrics import Aggregation, Function
 from dashapp.errors import NotFound
 from dashapp.pages.backtest import picture
 from dashapp.pages.questions import answer
-from dashapp.pages.templates import in_html, page
+from dashapp.pages.templates import page
 from dashapp.pages.visitor import signed_in, theme_cookie, theme_of
+from dashapp.snapshots.inline import in_html
 
 if TYPE_CHECKING:
     from dashapp.services import Services

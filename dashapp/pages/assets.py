@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import re
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
@@ -20,10 +19,11 @@ from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from dashapp.snapshots.inline import imported
+
 _OWN = Path(__file__).parent / "static"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _COMPRESSED = {".js", ".css", ".svg"}
-_IMPORT = re.compile(r"""^import [^"]*"\./([\w/-]+)\.js";$""", re.MULTILINE)
 
 
 def _bokeh() -> Path:
@@ -46,14 +46,7 @@ def asset(path: str) -> str:
 @cache
 def imports(script: str) -> list[str]:
     """The addresses of all that ``js/{script}.js`` imports from the start, so that a page can ask for them at once."""
-    found: list[str] = []
-    waiting = [script]
-    while waiting:
-        source = (_OWN / "js" / f"{waiting.pop()}.js").read_text(encoding="utf-8")
-        new = [name for name in _IMPORT.findall(source) if name not in found]
-        found += new
-        waiting += new
-    return [asset(f"js/{name}.js") for name in found]
+    return [asset(f"js/{name}.js") for name in imported(script, later=False) if name != script]
 
 
 def bokeh_script() -> str:

@@ -26,10 +26,11 @@ from dashapp.live.hub import now_ms
 from dashapp.pages.admission import Admission
 from dashapp.pages.assets import asset
 from dashapp.pages.sockets import keep_gate
-from dashapp.pages.templates import in_html, render
+from dashapp.pages.templates import render
 from dashapp.pages.view import DashboardView
 from dashapp.pages.visitor import signed_in, theme_of
 from dashapp.pages.watch import Watch
+from dashapp.snapshots.inline import in_html
 
 if TYPE_CHECKING:
     from bokeh_fastapi import BokehFastAPI

@@ -20,12 +20,13 @@ from dashapp.contract.timerange import PICKER_RANGES
 from dashapp.live.board import Board, Key
 from dashapp.pages.dashboard import shown_range
 from dashapp.pages.questions import answer
-from dashapp.pages.templates import in_html, page
+from dashapp.pages.templates import page
 from dashapp.pages.visitor import signed_in, theme_cookie, theme_of
 from dashapp.panels.base import renderer
 from dashapp.panels.form import panel_form
 from dashapp.panels.palette import series_color
 from dashapp.panels.timeplot import TimePlot
+from dashapp.snapshots.inline import in_html
 
 if TYPE_CHECKING:
     from dashapp.contract.frames import Frame

@@ -24,8 +24,9 @@ from dashapp.accounts.throttle import network
 from dashapp.contract.timerange import PICKER_RANGES, TimeRange
 from dashapp.dashboards.store import CHANNEL
 from dashapp.errors import DashappError, NotFound
-from dashapp.pages.templates import in_html, page
+from dashapp.pages.templates import page
 from dashapp.pages.visitor import address_of
+from dashapp.snapshots.inline import in_html
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import Dashboard

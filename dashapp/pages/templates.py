@@ -24,8 +24,3 @@ def render(name: str, **values: Any) -> str:
 
 def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(render(name, **values), status, headers={"Cache-Control": "no-store"})
-
-
-def in_html(json: bytes) -> str:
-    """JSON as it may stand in a script element."""
-    return json.decode().replace("<", "\\u003c")

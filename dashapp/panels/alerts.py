@@ -32,7 +32,6 @@ class AlertsPanel(Panel):
         default=["critical", "warning", "info"], objects=list(get_args(Severity)), doc="Only alerts of one of these severities."
     )
     matching = param.String(default="", doc="Only alerts with these words in the rule's name, its metric or its tags.")
-
     alert_order = param.Selector(default="urgency", objects=list(get_args(AlertOrder)), doc="What stands first.")
 
     def _build(self) -> None:

@@ -23,28 +23,36 @@ _environment = Environment(
     loader=FileSystemLoader([Path(__file__).parent / "templates", STATIC.parent / "templates"]),
     autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
+#: What stands before the name (with a bracket where it is imported later), the quote, the name.
 _IMPORT = re.compile(r"""((?:\bfrom|\bimport)\s*\(?\s*)(["'])\./([\w/.-]+)\.js\2""")
+
+
+def imported(entry: str, *, later: bool = True) -> dict[str, str]:
+    """``js/{entry}.js`` and all that it imports, from the start or also `later`: name to source."""
+    found: dict[str, str] = {}
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = script(name)
+            waiting += [match[3] for match in _IMPORT.finditer(found[name]) if later or "(" not in match[1]]
+    return found
 
 
 @cache
 def modules(entry: str) -> dict[str, str]:
     """The import map of ``js/{entry}.js`` and all that it imports, now or later: bare name to ``data:`` address."""
-    found: dict[str, str] = {}
-    waiting = [entry]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        source = (STATIC / "js" / f"{name}.js").read_text(encoding="utf-8")
-        waiting += [match[3] for match in _IMPORT.finditer(source)]
+
+    def address(source: str) -> str:
         bare = _IMPORT.sub(lambda match: f'{match[1]}"dashapp/{match[3]}"', source)
-        found[name] = f"data:text/javascript;base64,{b64encode(bare.encode()).decode()}"
-    return {f"dashapp/{name}": address for name, address in sorted(found.items())}
+        return f"data:text/javascript;base64,{b64encode(bare.encode()).decode()}"
+
+    return {f"dashapp/{name}": address(source) for name, source in sorted(imported(entry).items())}
 
 
 @cache
 def script(name: str) -> str:
-    """A plain script of ours."""
+    """A script of ours."""
     return (STATIC / "js" / f"{name}.js").read_text(encoding="utf-8")
 
 
