@@ -44,9 +44,13 @@ def asset(path: str) -> str:
 
 
 @cache
-def imports(script: str) -> list[str]:
-    """The addresses of all that ``js/{script}.js`` imports from the start, so that a page can ask for them at once."""
-    return [asset(f"js/{name}.js") for name in imported(script, later=False) if name != script]
+def imports(script: str, *, beyond: str = "") -> list[str]:
+    """The addresses of all that ``js/{script}.js`` imports from the start, so that a page can ask for them at once.
+
+    With `beyond`, for a script that ``js/{beyond}.js`` imports later: its own address too, and nothing that is there by then.
+    """
+    known = imported(beyond, later=False) if beyond else {script: ""}
+    return [asset(f"js/{name}.js") for name in imported(script, later=False) if name not in known]
 
 
 def bokeh_script() -> str:
