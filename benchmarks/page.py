@@ -1,4 +1,4 @@
-"""Opening a dashboard of twelve panels × three series × 360 points, warm, beside the same page in Dash.
+"""Opening a dashboard of twelve panels × three series × 360 points, warm, beside the same page in Dash and in Streamlit.
 
 ``python -m benchmarks.page [--runs 5]``; see docs/benchmarks.md.
 """
@@ -12,12 +12,11 @@ import os
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from importlib.metadata import version
@@ -29,6 +28,7 @@ import psutil
 import websockets
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from benchmarks import peers
 from benchmarks.data import HEIGHT, HOSTS, PANELS, POINTS, STEP_S, WIDTH, newest, value
 from dashapp.accounts.accounts import Accounts
 from dashapp.database.embedded import EmbeddedPostgres
@@ -42,7 +42,7 @@ EMAIL, PASSWORD = "admin@example.org", "correct horse battery"
 _VIEWPORT = {"width": 1400, "height": 900}
 
 
-# -- the two servers -------------------------------------------------------------------------------------------
+# -- dashapp --------------------------------------------------------------------------------------------------
 
 
 class Site:
@@ -119,22 +119,6 @@ async def dashapp_site() -> AsyncIterator[Site]:
             postgres.stop()
 
 
-@contextmanager
-def dash_site() -> Iterator[tuple[str, psutil.Process]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.dash_page"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        if not url:
-            raise RuntimeError("the page in Dash did not start; install the extra `bench`")
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def cpu_s(process: psutil.Process) -> float:
     """CPU seconds that the process has used."""
     times = process.cpu_times()
@@ -180,7 +164,6 @@ _DETAIL = """() => {
 
 
 async def open_once(page: Page, url: str) -> Opening:
-    await page.goto("about:blank")
     await page.goto(url, wait_until="commit")
     await page.wait_for_function("window.__bench?.done > 0", timeout=30_000, polling=100)
     opening = Opening(await page.evaluate("__bench.done"), await page.evaluate(_DETAIL))
@@ -328,65 +311,103 @@ def median(values: list[float]) -> float:
 
 
 def row(name: str, values: list[float]) -> str:
-    return f"{name:<34}{median(values):>10.0f}{min(values):>10.0f}{max(values):>10.0f}"
+    return f"{name:<46}{median(values):>8.0f}{min(values):>8.0f}{max(values):>8.0f}"
+
+
+#: Where a tab was before decides what of a page the browser has at hand: one that has shown a page, and stayed with its
+#: site, has its scripts compiled. A page that refuses to share a process with other sites (`Cross-Origin-Opener-Policy`,
+#: which only dashapp's does) begins in a new process when one comes to it from elsewhere.
+WAYS = {
+    "site": "in a tab that showed it before",
+    "elsewhere": "in a tab of another site",
+    "tab": "in a new tab",
+}
+
+
+@dataclass
+class Side:
+    """One of those compared."""
+
+    name: str
+    peer: peers.Peer
+    context: BrowserContext
+    #: Whether a page that stays open goes on working, and so can't stay while others are measured.
+    is_live: bool
+    #: A tab for each way but the new one, and where it stands before an opening.
+    tabs: dict[str, tuple[Page, str]]
+    openings: dict[str, list[Opening]] = field(default_factory=lambda: {way: [] for way in WAYS})
+    cpu_ms: list[float] = field(default_factory=list)
+
+    async def open(self, way: str) -> Opening:
+        if way not in self.tabs:
+            return await open_in_new_tab(self.context, self.peer.url)
+        page, before = self.tabs[way]
+        # In a tab behind others the browser lets timers wait for a second.
+        await page.bring_to_front()
+        await page.goto(before)
+        await asyncio.sleep(0.3)
+        opening = await open_once(page, self.peer.url)
+        if self.is_live:
+            await page.goto(before)
+        return opening
+
+    def shown(self, way: str) -> list[float]:
+        return [one.shown for one in self.openings[way]]
+
+
+async def compare(sides: list[Side], site: Site, runs: int, discard: int) -> None:
+    """Open each in each way, in turn; the first rounds only fill caches."""
+    for number in range(-discard, runs):
+        for way in WAYS:
+            for side in sides:
+                site.keep_fresh()
+                await asyncio.sleep(0.3)
+                before = cpu_s(side.peer.process)
+                opening = await side.open(way)
+                spent = cpu_s(side.peer.process) - before
+                if number >= 0:
+                    side.openings[way].append(opening)
+                    side.cpu_ms.append(1000 * spent)
+
+
+def print_comparison(sides: list[Side]) -> None:
+    ours = sides[0]
+    for way, words in WAYS.items():
+        print(f"{f'all lines shown, {words}, ms':<46}{'median':>8}{'min':>8}{'max':>8}")
+        for side in sides:
+            print(row(side.name, side.shown(way)))
+        for other in sides[1:]:
+            print(f"{f'dashapp / {other.name}':<46}{median(ours.shown(way)) / median(other.shown(way)):>8.2f}")
+        print()
+    print(f"{'server CPU of an opening, ms':<46}{'median':>8}{'min':>8}{'max':>8}")
+    for side in sides:
+        print(row(side.name + ("" if side is ours else " (its numbers in memory)"), side.cpu_ms))
+    for side in sides:
+        print(f"\n{side.name}, {WAYS['site']}: ms since navigation, bytes")
+        for name in side.openings["site"][0].detail:
+            values = [one.detail[name] for one in side.openings["site"]]
+            if any(values):
+                print(row(f"  {name}", values))
+    print()
 
 
 async def run(options: argparse.Namespace) -> int:
     async with site_and_browser() as (site, browser):
-        packages = ", ".join(f"{name} {version(name)}" for name in ("bokeh", "panel", "dash", "plotly"))
+        packages = ", ".join(f"{name} {version(name)}" for name in ("bokeh", "panel", "dash", "plotly", "streamlit"))
         print(f"{psutil.cpu_count()} cores, Python {platform.python_version()}, Chromium {browser.version}; {packages}")
         print(f"{PANELS} panels × {len(HOSTS)} series × {POINTS} points, warm, median of {options.runs} runs in turn; "
               f"load average at the start {os.getloadavg()[0]:.1f}\n")  # fmt: skip
-        with dash_site() as (dash_url, dash_process):
-            context, dash_context = await new_context(browser, "canvas"), await new_context(browser, "svg")
-            await sign_in(context, site)
-            page, dash_page = await context.new_page(), await dash_context.new_page()
-            ours: list[Opening] = []
-            theirs: list[Opening] = []
-            cpu: list[float] = []
-            dash_cpu: list[float] = []
-            for number in range(-options.discard, options.runs):
-                site.keep_fresh()
-                await asyncio.sleep(0.3)
-                before = site.cpu_s()
-                one = await open_once(page, site.server.url + site.path)
-                spent = site.cpu_s() - before
-                await page.goto("about:blank")
-                await asyncio.sleep(0.3)
-                before = cpu_s(dash_process)
-                other = await open_once(dash_page, dash_url)
-                dash_spent = cpu_s(dash_process) - before
-                if number >= 0:
-                    ours.append(one)
-                    theirs.append(other)
-                    cpu.append(spent)
-                    dash_cpu.append(dash_spent)
-            await dash_page.close()
-            tabs: list[float] = []
-            dash_tabs: list[float] = []
-            for _ in range(options.runs):
-                site.keep_fresh()
-                tabs.append((await open_in_new_tab(context, site.server.url + site.path)).shown)
-                dash_tabs.append((await open_in_new_tab(dash_context, dash_url)).shown)
+        with peers.dash() as dash, peers.streamlit() as streamlit:
+            own = peers.Peer(site.server.url + site.path, f"{site.server.url}/healthz", site.process)
+            sides = []
+            for name, peer, kind in (("dashapp", own, "canvas"), ("Dash", dash, "svg"), ("Streamlit", streamlit, "svg")):
+                context = await new_context(browser, kind)
+                tabs = {"site": (await context.new_page(), peer.plain), "elsewhere": (await context.new_page(), "about:blank")}
+                sides.append(Side(name, peer, context, peer is own, tabs))
+            await sign_in(sides[0].context, site)
+            await compare(sides, site, options.runs, options.discard)
         await browser.close()
-        a, b = [one.shown for one in ours], [one.shown for one in theirs]
-        print(f"{'all lines shown, ms':<34}{'median':>10}{'min':>10}{'max':>10}")
-        print(row("dashapp", a))
-        print(row("Dash", b))
-        print(f"{'dashapp / Dash':<34}{median(a) / median(b):>10.2f}")
-        print(row("dashapp, in a new tab", tabs))
-        print(row("Dash, in a new tab", dash_tabs))
-        print(f"{'dashapp / Dash':<34}{median(tabs) / median(dash_tabs):>10.2f}\n")
-        print(f"{'server CPU of an opening, ms':<34}{'median':>10}{'min':>10}{'max':>10}")
-        print(row("dashapp", [1000 * spent for spent in cpu]))
-        print(row("Dash (its numbers in memory)", [1000 * spent for spent in dash_cpu]) + "\n")
-        for title, runs in (("dashapp", ours), ("Dash", theirs)):
-            print(f"{title}: ms since navigation, bytes")
-            for name in runs[0].detail:
-                values = [one.detail[name] for one in runs]
-                if any(values):
-                    print("  " + row(name, values))
-            print()
+        print_comparison(sides)
         if options.viewers:
             cost = await viewers(site, options.viewers, options.seconds)
             print(f"{cost['viewers']:.0f} viewers, a refresh and a sample of all {PANELS * len(HOSTS)} series every second")
@@ -399,7 +420,7 @@ async def run(options: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="runs that count, of each side")
+    parser.add_argument("--runs", type=int, default=5, help="runs that count, of each side and way")
     parser.add_argument("--discard", type=int, default=2, help="runs before them, which fill the browser's caches")
     parser.add_argument("--viewers", type=int, default=20, help="viewers without a browser, twice; 0 leaves them out")
     parser.add_argument("--seconds", type=int, default=20, help="how long the viewers watch")
