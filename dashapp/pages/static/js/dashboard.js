@@ -1,7 +1,7 @@
 // The dashboard page: plots first, from the board's document that came with the page. What one does with them is loaded
 // meanwhile, and started once they stand.
 
-import { Frames } from "./frames.js";
+import { Frames, frame } from "./frames.js";
 import * as timeaxis from "./timeaxis.js";
 
 async function start() {
@@ -10,6 +10,7 @@ async function start() {
   const frames = new Frames(boot);
   window.dashapp = { frames };
   await frames.show(JSON.parse(document.getElementById("picture").textContent));
+  await frame();
   const { openPage } = await import("./session.js");
   await openPage(frames);
 }

@@ -5,9 +5,11 @@
 
 import { bindCard } from "./cards.js";
 import { install as installStyle } from "./plotstyle.js";
+import { buildTogether } from "./together.js";
 
 const { Bokeh } = window;
-const frame = () => new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
+/** The browser is about to make the next frame; at once where none is made. */
+export const frame = () => new Promise((resolve) => (document.hidden ? setTimeout(resolve) : requestAnimationFrame(resolve)));
 
 /** Plots far from the screen are painted once it comes near them: until then a tick costs them no more than its numbers. */
 const near = new IntersectionObserver((changes) => {
@@ -30,6 +32,22 @@ function paintNear(view, host) {
     view.request_paint();
   };
   near.observe(host);
+}
+
+/** Plots that are to be built with those that are ready in the same turn: [{view, host, built}]. */
+let ready = [];
+
+/** Build `view` into `host`, along with all others that come meanwhile. */
+function build(view, host) {
+  if (!ready.length) {
+    setTimeout(() => {
+      const plots = ready;
+      ready = [];
+      buildTogether(plots);
+      for (const { built } of plots) built();
+    });
+  }
+  return new Promise((built) => ready.push({ view, host, built }));
 }
 
 /** Tells `cards`, `version`, `title` and `variables` when they change. */
@@ -193,7 +211,8 @@ export class Frames extends EventTarget {
     const outdated = () => entry.building !== plot || !this.shown.has(entry.card.panel_id);
     const drop = () => { view.remove(); if (!isFirst) host.remove(); };
     if (outdated()) return drop(); // a newer one came meanwhile
-    view.build(host);
+    await build(view, host);
+    if (outdated()) return drop();
     if (!isFirst) {
       await view.ready;
       await frame();

@@ -1,0 +1,57 @@
+// Many plots built at once. Bokeh builds one after the other and, for each, writes styles and asks for sizes by turns, so that
+// the browser lays the whole page out again and again. Here all plots write, all are measured, then all are painted.
+
+const NEEDED = ["render_to", "r_after_render", "update_layout", "measure_layout", "update_bbox", "_compute_layout", "after_layout", "paint", "notify_finished"];
+const isKnown = (view) => NEEDED.every((name) => typeof view[name] === "function") && typeof view.canvas_view?.update_bbox === "function";
+
+/** `object` answers `name` with `value` until it is freed. */
+const hold = (object, name, value) => Object.defineProperty(object, name, { value, configurable: true, writable: true });
+const free = (object, ...names) => { for (const name of names) delete object[name]; };
+
+/** `element` is where it is now, however often it is asked. */
+function holdPlace(element) {
+  const { offsetParent } = element, box = element.getBoundingClientRect();
+  hold(element, "offsetParent", offsetParent);
+  hold(element, "getBoundingClientRect", () => box);
+}
+const freePlace = (element) => free(element, "offsetParent", "getBoundingClientRect");
+
+/** Each does what it does to a view; the parts of `view.build(host)` and the layout that follows from it. */
+const STEPS = [
+  // The layout comes once everything stands; the canvas's size is part of it.
+  ({ view, host }) => {
+    view.render_to(host);
+    hold(view, "invalidate_layout", () => {});
+    hold(view.canvas_view, "update_bbox", () => false);
+    try { view.r_after_render(); } finally { free(view, "invalidate_layout"); free(view.canvas_view, "update_bbox"); }
+  },
+  ({ view }) => { view.update_layout(); view.measure_layout(); },
+  ({ view }) => { holdPlace(view.el); holdPlace(view.canvas_view.el); },
+  ({ view }) => {
+    hold(view, "paint", () => {});
+    try {
+      view.update_bbox();
+      view._compute_layout();
+      view.after_layout();
+    } finally { free(view, "paint"); freePlace(view.el); freePlace(view.canvas_view.el); }
+    view._layout_computed = true;
+  },
+  ({ view }) => { view.paint(); view.notify_finished(); },
+];
+
+/** Build root views, each into its host: [{view, host}]. One that fails leaves the others be. */
+export function buildTogether(plots) {
+  let left = plots.filter(({ view }) => isKnown(view));
+  for (const { view, host } of plots) if (!isKnown(view)) view.build(host);
+  for (const step of STEPS) {
+    left = left.filter((plot) => {
+      try {
+        step(plot);
+        return true;
+      } catch (error) {
+        console.error(error);
+        return false;
+      }
+    });
+  }
+}
