@@ -22,6 +22,8 @@ export function install(view) {
   installed = true;
   let visual = [...view.visuals][0];
   while (visual && !Object.hasOwn(visual, "_get_css_value")) visual = Object.getPrototypeOf(visual);
+  // Now, as nothing is on the page yet that would have to be laid out for an answer.
+  style(ASKED[0]);
   if (visual) visual._get_css_value = function (name) { return style(this.css_prefix + name); };
   // Only text in `em` asks for it, and ours is in pixels.
   Object.defineProperty(Object.getPrototypeOf(view), "base_font_size", { get: () => null, configurable: true });

@@ -16,6 +16,18 @@ function holdPlace(element) {
 }
 const freePlace = (element) => free(element, "offsetParent", "getBoundingClientRect");
 
+/** Bokeh formats and measures an axis's labels three times on the way to its first picture; once will do. */
+function labelsOnce(view) {
+  for (const axis of view.renderer_views?.values() ?? []) {
+    if (typeof axis._tick_label_extents !== "function") continue;
+    let kept;
+    hold(axis, "_tick_label_extents", () => (kept ??= Object.getPrototypeOf(axis)._tick_label_extents.call(axis)));
+  }
+}
+function labelsAgain(view) {
+  for (const axis of view.renderer_views?.values() ?? []) free(axis, "_tick_label_extents");
+}
+
 /** Each does what it does to a view; the parts of `view.build(host)` and the layout that follows from it. */
 const STEPS = [
   // The layout comes once everything stands; the canvas's size is part of it.
@@ -25,7 +37,7 @@ const STEPS = [
     hold(view.canvas_view, "update_bbox", () => false);
     try { view.r_after_render(); } finally { free(view, "invalidate_layout"); free(view.canvas_view, "update_bbox"); }
   },
-  ({ view }) => { view.update_layout(); view.measure_layout(); },
+  ({ view }) => { labelsOnce(view); view.update_layout(); view.measure_layout(); },
   ({ view }) => { holdPlace(view.el); holdPlace(view.canvas_view.el); },
   ({ view }) => {
     hold(view, "paint", () => {});
@@ -36,7 +48,10 @@ const STEPS = [
     } finally { free(view, "paint"); freePlace(view.el); freePlace(view.canvas_view.el); }
     view._layout_computed = true;
   },
-  ({ view }) => { view.paint(); view.notify_finished(); },
+  ({ view }) => {
+    try { view.paint(); } finally { labelsAgain(view); }
+    view.notify_finished();
+  },
 ];
 
 /** Build root views, each into its host: [{view, host}]. One that fails leaves the others be. */
