@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
 import orjson
-from bokeh.models import Scatter
+from bokeh.models import GlyphRenderer, Scatter
 from fastapi import APIRouter, Request
 from pydantic import Field
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from dashapp.accounts.permissions import Actor, allowed, require
@@ -23,7 +25,9 @@ from dashapp.pages.questions import answer
 from dashapp.pages.templates import page
 from dashapp.pages.visitor import signed_in, theme_cookie, theme_of
 from dashapp.panels.base import renderer
+from dashapp.panels.curves import curves, load
 from dashapp.panels.form import panel_form
+from dashapp.panels.line import LinePanel
 from dashapp.panels.palette import series_color
 from dashapp.panels.timeplot import TimePlot
 from dashapp.snapshots.inline import in_html
@@ -62,8 +66,8 @@ async def drawn(services: Services, asked: PictureRequest, theme: Theme) -> dict
     board = Board(services.hub, services.reader, dashboard, Key(PANEL, asked.start, asked.end, "off", theme))
     await board.prepare()
     panel = board.panels[str(PANEL)]
-    if isinstance(panel, TimePlot):
-        _dot(panel)
+    if isinstance(panel, TimePlot) and panel.lines:
+        await _explored(panel)
     return {"picture": orjson.Fragment(board.drawing.picture()), "answers": [_about(frame) for frame in panel.frames]}
 
 
@@ -78,18 +82,20 @@ def _about(frame: Frame) -> dict[str, Any]:
     return frame.meta.wire() | {"series": len(frame.series), "points": points, "samples": samples}
 
 
-def _dot(panel: TimePlot) -> None:
-    """Mark samples as such, once there are so few that each can be seen."""
+async def _explored(panel: TimePlot) -> None:
+    """Have HoloViews draw lines, and mark samples as such, once there are so few that each can be seen."""
     held = [_held(frame) for frame in panel.frames]
-    most = max((line.times.size for line in panel.lines), default=0)
-    if panel.stack or not 0 < most <= _MOST_DOTS or not all(samples for _, samples in held):
-        return
-    dots = []
-    for index in range(len(panel.lines)):
-        color = series_color(index, panel.color)
-        glyph = Scatter(x="t", y=f"v{index}", size=5, fill_color=color, line_color=None)
-        dots.append(renderer(panel.source, glyph, view=panel.rows, name=f"s{index}"))
-    panel.plot.renderers = [*panel.plot.renderers, *dots]
+    most = max(line.times.size for line in panel.lines)
+    samples = not panel.stack and most <= _MOST_DOTS and all(samples for _, samples in held)
+    if isinstance(panel, LinePanel):
+        panel.card.plot = await asyncio.to_thread(curves, panel, samples=samples)
+    elif samples:
+        panel.plot.renderers = [*panel.plot.renderers, *(_dots(panel, index) for index in range(len(panel.lines)))]
+
+
+def _dots(panel: TimePlot, index: int) -> GlyphRenderer:
+    glyph = Scatter(x="t", y=f"v{index}", size=5, fill_color=series_color(index, panel.color), line_color=None)
+    return renderer(panel.source, glyph, view=panel.rows, name=f"s{index}")
 
 
 def create_router(services: Services) -> APIRouter:
@@ -107,10 +113,13 @@ def create_router(services: Services) -> APIRouter:
             "canEdit": False, "panelId": str(PANEL), "start": shown.start, "end": shown.end, "problem": problem,
             "form": form | {"types": [kind for kind in form["types"] if kind["asks"]]},
         }  # fmt: skip
-        return page(
+        shell = page(
             "explore.html", theme=theme_cookie(request), user=user, may_create=boot["mayCreate"], shown=shown,
             ranges=PICKER_RANGES, panel_id=PANEL, boot=in_html(orjson.dumps(boot)),
         )  # fmt: skip
+        # While the page's scripts run; the first question would have to wait for it.
+        shell.background = BackgroundTask(load)
+        return shell
 
     @router.post("/explore/picture")
     async def picture(request: Request) -> Response:

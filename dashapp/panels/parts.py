@@ -50,14 +50,19 @@ class Parts:
         self.x_range.update(start=float(start_ms), end=float(end_ms))
         self.time_ticker.interval = float(_interval(end_ms - start_ms))
 
+    @property
+    def look(self) -> dict[str, object]:
+        """A plot without frame, tools or padding, as large as its place."""
+        return {
+            "title": None, "toolbar": Toolbar(logo=None), "toolbar_location": None, "outline_line_color": None,
+            "background_fill_color": None, "border_fill_color": None, "sizing_mode": "stretch_both",
+            "min_border": 0, "width": None, "height": None,
+        }  # fmt: skip
+
     def plot(self, *, x_range: Range1d | None = None, y_range: Range1d, **options: object) -> Plot:
-        """An empty plot without frame, tools or padding."""
-        return Plot(
-            x_range=x_range or self.x_range, y_range=y_range, x_scale=self.scale, y_scale=self.scale,
-            title=None, toolbar=Toolbar(logo=None), toolbar_location=None, outline_line_color=None,
-            background_fill_color=None, border_fill_color=None, sizing_mode="stretch_both",
-            min_border=0, width=None, height=None, **options,
-        )  # fmt: skip
+        """An empty plot."""
+        ranges = {"x_range": x_range or self.x_range, "y_range": y_range}
+        return Plot(**ranges, x_scale=self.scale, y_scale=self.scale, **self.look, **options)
 
 
 def fixed_ticker(ticks: tuple[float, ...]) -> FixedTicker:

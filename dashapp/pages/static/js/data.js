@@ -10,13 +10,14 @@ const get = (columns, name) => (columns.get ? columns.get(name) : columns[name])
 /** {names, rows}: the first column holds Unix ms where `timed`, the others numbers. Null where nothing is drawn. */
 function tableOf(card) {
   const renderers = card.plot?.renderers ?? [];
-  const data = renderers.map((renderer) => renderer.data_source.data).find((columns) => get(columns, "t") !== undefined);
-  if (data) {
-    const columns = [];
-    while (get(data, `v${columns.length}`) !== undefined) columns.push(get(data, `v${columns.length}`));
+  // Series share one source, or have one each over the same times.
+  const timed = renderers.map((renderer) => renderer.data_source.data).filter((columns) => get(columns, "t") !== undefined);
+  if (timed.length) {
+    const columns = [], valuesOf = (index) => timed.map((data) => get(data, `v${index}`)).find((values) => values !== undefined);
+    while (valuesOf(columns.length) !== undefined) columns.push(valuesOf(columns.length));
     const names = columns.map((_, at) => card.names[at] ?? card.legend[at]?.[0] ?? card.title);
     const rows = [];
-    get(data, "t").forEach((time, row) => {
+    get(timed[0], "t").forEach((time, row) => {
       const values = columns.map((column) => column[row]);
       if (values.some((value) => !Number.isNaN(value))) rows.push([time, ...values]);
     });

@@ -71,7 +71,7 @@ export function bindHover(frames) {
       const index = Number(renderer.name?.slice(1));
       if (!renderer.visible || seen.has(index)) continue;
       seen.add(index);
-      const value = column(source, `v${index}`)?.[row];
+      const value = column(renderer.data_source, `v${index}`)?.[row];
       if (value === undefined || Number.isNaN(value)) continue;
       rows.push([card.names[index] ?? "", renderer.glyph.line_color?.value ?? renderer.glyph.fill_color?.value, value]);
     }
