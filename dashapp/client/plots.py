@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from dashapp.client.tables import needed
 from dashapp.contract.durations import parse_ms
 from dashapp.contract.gaps import bridged
 
@@ -45,7 +45,7 @@ def overlay(table: pd.DataFrame, unit: str) -> Any:
 
     Its key dimensions are the tags that the table is by. Lines break where nobody measured, as a panel's do.
     """
-    hv = needed("holoviews", "A plot", extra="notebooks")
+    hv = import_module("holoviews")
     if not hv.Store.loaded_backends():
         # With its scripts in the notebook, which may have no way to anybody else's.
         hv.extension("bokeh", logo=False, inline=True)

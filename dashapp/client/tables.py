@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 ARROW = "application/vnd.apache.arrow.stream"
 
 
-def needed(package: str, purpose: str, extra: str = "client") -> ModuleType:
+def needed(package: str, purpose: str) -> ModuleType:
     """The package, or what to do about its absence in a sentence."""
     try:
         return importlib.import_module(package)
     except ImportError:
-        raise DashappError(f"{purpose} needs {package}; install it with `pip install 'dashapp[{extra}]'`.") from None
+        raise DashappError(f"{purpose} needs {package}; install it with `pip install 'dashapp[client]'`.") from None
 
 
 def has_arrow() -> bool:
