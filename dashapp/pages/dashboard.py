@@ -45,8 +45,6 @@ log = logging.getLogger(__name__)
 PATH = "/d/{dashboard_id}"
 # It looks for mistakes in hand-written layouts each time a document is sent; the panels' tests do that for ours.
 bokeh_settings.perform_document_validation = False
-# Numbers hardly shrink, and unzipping them in the page's script takes longer than reading what it spares.
-bokeh_settings.compression_level = 0
 #: The view that the session being created is for: prepared by the route, picked up by `_build` in the same task.
 _opening: ContextVar[DashboardView | None] = ContextVar("opening", default=None)
 
