@@ -38,6 +38,7 @@ def test_every_answer_tells_browsers_what_it_may_do(site: Site, path: str) -> No
     assert "'unsafe-eval'" not in str(policy)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in answer.headers
 
