@@ -51,6 +51,63 @@ async def test_twelve_panels_are_drawn_and_no_request_leaves_the_machine(
     assert problems == []
 
 
+async def test_plots_built_together_are_as_bokeh_builds_each(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+    page = await open_dashboard(signed_in, f"{site.url}/d/{twelve['id']}?refresh=off&from=now-1h")
+    compared = await page.evaluate("""async () => {
+      const found = [];
+      for (const [id, { view, host }] of dashapp.frames.shown) {
+        if (!view) continue;
+        const { width, height } = host.getBoundingClientRect();
+        const place = Object.assign(document.createElement("div"), { className: "plot" });
+        Object.assign(place.style, { position: "fixed", inset: "0 auto auto 0", width: `${width}px`, height: `${height}px` });
+        document.body.append(place);
+        const own = await dashapp.frames.doc.views_manager.build_view(view.model);
+        own.build(place);
+        await own.ready;
+        await new Promise(requestAnimationFrame);
+        const picture = (one) => one.canvas_view.primary.canvas.toDataURL();
+        const box = ({ frame: { bbox } }) => [bbox.left, bbox.top, bbox.width, bbox.height].join();
+        const names = [
+          "paint", "update_bbox", "invalidate_layout", "offsetParent", "getBoundingClientRect", "_tick_label_extents",
+        ];
+        const held = [view, view.canvas_view, view.el, view.canvas_view.el, ...view.renderer_views.values()]
+          .flatMap((one) => names.filter((name) => Object.hasOwn(one, name)));
+        found.push([id, box(view) === box(own), picture(view) === picture(own), view.has_finished(), held.join()]);
+        own.remove();
+        place.remove();
+      }
+      return found;
+    }""")
+    assert len(compared) >= 8
+    for panel, same_frame, same_picture, is_finished, held in compared:
+        assert (same_frame, same_picture, is_finished, held) == (True, True, True, ""), panel
+
+
+async def test_a_plot_that_cannot_be_built_leaves_the_others(signed_in: BrowserContext, site: Site, twelve: dict[str, Any]) -> None:
+    page = await signed_in.new_page()
+    await page.emulate_media(color_scheme="dark")
+    # The first axis that measures itself fails.
+    await page.add_init_script("""
+      let bokeh;
+      Object.defineProperty(window, "Bokeh", { configurable: true, get: () => bokeh, set: (value) => {
+        bokeh = value;
+        queueMicrotask(() => {
+          const axis = bokeh.Models.get("LinearAxis").prototype.default_view.prototype;
+          const measured = axis._oriented_labels_extent;
+          let failed = null;
+          axis._oriented_labels_extent = function (...given) {
+            failed ??= this.parent;
+            if (failed === this.parent) throw new Error("no");
+            return measured.apply(this, given);
+          };
+        });
+      } });""")
+    await page.goto(f"{site.url}/d/{twelve['id']}?refresh=off")
+    await page.wait_for_function("performance.getEntriesByName('dashapp-ready').length > 0")
+    inks = [await page.evaluate(_INK, panel["id"]) for panel in twelve["panels"]]
+    assert sum(ink > 300 for ink in inks) == 11
+
+
 async def test_a_drag_moves_a_panel_and_a_reload_shows_it_there(signed_in: BrowserContext, site: Site) -> None:
     board = site.create(
         "Drag",
