@@ -107,6 +107,30 @@ async def test_zooming_asks_at_a_finer_step_until_samples_show(signed_in: Browse
     assert asked(page)["from"] == ["now-6h"]
 
 
+async def test_each_series_of_the_holoviews_plot_is_hovered_tabled_and_hidden(signed_in: BrowserContext, site: Site) -> None:
+    page = await opened(signed_in, site, "?query=explore.load&groupBy=host&from=now-1h")
+    await shows(page, "a", "b")
+    # A source for each line and each series of dots, as HoloViews has it.
+    sources = "new Set(dashapp.frames.plot(id).renderers.map((one) => one.data_source)).size"
+    assert await page.evaluate(f"(id) => [dashapp.frames.plot(id).type, {sources}]", _PANEL) == ["Figure", 4]
+    plot = page.locator("[data-panel-id] .plot")
+    await plot.hover()
+    await expect(page.locator(".hover div")).to_have_count(2)
+    values = [float(text) for text in await page.locator(".hover b").all_inner_texts()]
+    assert 20 <= values[0] < 27 <= 60 <= values[1] < 67
+    await page.locator(".legend tbody tr").nth(1).click()
+    await plot.hover()
+    await expect(page.locator(".hover div")).to_have_count(1)
+    await page.locator(".panel").hover()
+    await page.locator(".panel-menu").click()
+    await page.get_by_role("menuitem", name="Show data").click()
+    table = page.get_by_role("dialog").locator("table")
+    await expect(table.locator("th")).to_have_text(["time", "a", "b"])
+    _, a, b = await table.locator("tbody tr").nth(5).locator("td").all_inner_texts()
+    assert 20 <= float(a) < 27
+    assert 60 <= float(b) < 67
+
+
 async def test_what_comes_in_shows_without_asking(signed_in: BrowserContext, site: Site) -> None:
     await signed_in.add_init_script("const every = setInterval; window.setInterval = (run, ms) => every(run, ms / 20);")
     page = await opened(signed_in, site, "?query=explore.fresh&from=now-15m")
