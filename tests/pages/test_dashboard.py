@@ -108,6 +108,31 @@ async def test_a_plot_that_cannot_be_built_leaves_the_others(signed_in: BrowserC
     assert sum(ink > 300 for ink in inks) == 11
 
 
+async def test_areas_are_not_filled_where_nobody_measured(signed_in: BrowserContext, site: Site) -> None:
+    now_ms = int(time.time() * 1000)
+    site.post([
+        {"name": "gap.load", "tags": {"host": host}, "value": 50, "timestamp": now_ms - minutes * 60_000 - second * 1000}
+        for host in "ab" for minutes in (*range(30, 40), *range(10)) for second in range(0, 60, 10)
+    ])  # fmt: skip
+    kinds = (("area", {"groupBy": ["host"]}), ("area", {"groupBy": ["host"], "stack": True}), ("stat", {"max": 100}))
+    board = site.create("Gaps", [
+        {"title": kind, "type": kind, "query": "gap.load", "options": options, "position": {"x": at * 4, "y": 0, "w": 4, "h": 4}}
+        for at, (kind, options) in enumerate(kinds)
+    ])  # fmt: skip
+    page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off")
+    for panel in board["panels"]:
+        # Columns of pixels: before the first sample, among samples, and in the gap.
+        before, among, gap = await page.evaluate("""([id, moments]) => {
+          const { canvas_view, frame } = dashapp.frames.view(id), { ctx, canvas, pixel_ratio } = canvas_view.primary;
+          return moments.map((moment) => {
+            const x = Math.round(frame.x_scale.compute(moment) * pixel_ratio);
+            return [...ctx.getImageData(x, 0, 1, canvas.height).data].join();
+          });
+        }""", [panel["id"], [now_ms - minutes * 60_000 for minutes in (50, 35, 20)]])  # fmt: skip
+        assert among != before, panel["title"]
+        assert gap == before, panel["title"]
+
+
 async def test_a_drag_moves_a_panel_and_a_reload_shows_it_there(signed_in: BrowserContext, site: Site) -> None:
     board = site.create(
         "Drag",
