@@ -51,6 +51,9 @@ class _Figures:
         yield CounterMetricFamily("dashapp_alert_ticks_late", "Ticks judged only after the next had come.", value=judging.late)
         yield CounterMetricFamily("dashapp_notifications_delivered", "Notifications delivered.", value=sent.delivered)
         yield CounterMetricFamily("dashapp_notifications_failed", "Attempts to notify that failed.", value=sent.failed)
+        reported = self._services.report_runner.figures
+        yield CounterMetricFamily("dashapp_reports_delivered", "Scheduled reports delivered.", value=reported.delivered)
+        yield CounterMetricFamily("dashapp_reports_failed", "Attempts to deliver one that failed.", value=reported.failed)
         alerts = GaugeMetricFamily("ALERTS", "Instances of alert rules by state.", labels=["rule", "severity", "state"])
         for one in self._services.active_alerts.now:
             alerts.add_metric([one.rule, one.severity, one.state], one.instances)

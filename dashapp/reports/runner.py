@@ -14,6 +14,7 @@ from dashapp.accounts.accounts import Accounts
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.alerts.channels import DeliveryFailed
 from dashapp.alerts.channels.mail import Mail
+from dashapp.alerts.sender import Sent
 from dashapp.contract.dashboards import Dashboard
 from dashapp.contract.reports import Report
 from dashapp.contract.timerange import TimeRange, from_ms, to_ms
@@ -51,6 +52,7 @@ class ReportRunner:
         self.reports, self._dashboards, self._accounts = reports, dashboards, accounts
         self._hub, self._reader, self._settings = hub, reader, settings
         self._mail = Mail(settings.smtp_url.get_secret_value(), settings.mail_from)
+        self.figures = Sent()
 
     async def tick(self) -> int:
         """Deliver what is due, one after the other; how many were tried.
@@ -96,7 +98,9 @@ class ReportRunner:
             failure = NotDelivered(why)
         else:
             await self.reports.delivered(report.id)
+            self.figures.delivered += 1
             return None
+        self.figures.failed += 1
         log.warning("the report %s (%s) was not delivered: %s", report.id, report.when, failure)
         await self.reports.failed(report.id, str(failure))
         return failure

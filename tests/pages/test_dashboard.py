@@ -367,6 +367,9 @@ async def test_a_phone_shows_one_column_and_changes_no_layout(
     lines = page.locator('[data-panel-type="line"], [data-panel-type="area"]')
     assert {round((await line.bounding_box())["x"]) for line in await lines.all()} == {12}
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    await page.get_by_role("button", name="Share").click()
+    await expect(page.get_by_role("menuitem", name="Scheduled reports")).to_be_in_viewport(ratio=1)
+    await page.keyboard.press("Escape")
     await page.set_viewport_size({"width": 1400, "height": 900})
     await expect(page.locator('[data-panel-id][data-state="live"]')).to_have_count(12)
     assert site.api.get(f"/api/v1/dashboards/{twelve['id']}").json()["data"] == before

@@ -177,6 +177,8 @@ async def test_a_failure_is_told_tried_again_and_given_up(world: World) -> None:
     world.later(hours=3)
     assert await world.runner.tick() == 1
     assert (await world.reports.get(report.id)).error is None
+    figures = world.runner.figures
+    assert (figures.delivered, figures.failed) == (1, 1 + len(store.WAITS))
 
 
 async def test_an_address_that_is_refused_is_named_and_the_others_get_one_mail(world: World) -> None:
