@@ -210,7 +210,8 @@ def test_every_figure_of_metrics_is_documented() -> None:
     ingest = SimpleNamespace(samples_written=0, waiting=0, left_out={})
     services: Any = SimpleNamespace(
         hub=SimpleNamespace(viewers=0, windows_held=0), cached=cached, ingest=ingest, evaluator=SimpleNamespace(figures=Figures()),
-        sender=SimpleNamespace(figures=Sent()), report_runner=SimpleNamespace(figures=Sent()), active_alerts=SimpleNamespace(now=[]),
+        sender=SimpleNamespace(figures=Sent()), report_runner=SimpleNamespace(figures=Sent()),
+        active_alerts=SimpleNamespace(now=[]),
     )  # fmt: skip
     named = {metric.name for metric in figures.registry(services, lambda: 0, lambda: 0).collect()}
     documented = {name.removesuffix("_total") for name in rows(section(text("docs/operations.md"), "Health"))}
