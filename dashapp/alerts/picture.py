@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dashapp.contract.frames import Frame
+from dashapp.contract.gaps import stretches
 
 WIDTH, HEIGHT = 600, 200
 #: Drawn so many times larger and shrunk, which smooths the lines.
@@ -44,7 +45,9 @@ def draw(frame: Frame, start_ms: int, end_ms: int, threshold: float) -> bytes | 
         label, anchor = datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M"), ("la", "ma", "ma", "ma", "ra")[part]
         canvas.text((x(ms), (HEIGHT - _BOTTOM + 6) * _SCALE), label, "#4a5568", font, anchor=anchor)
     for number, values in enumerate(series):
-        _line(canvas, [(x(ms), y(value)) for ms, value in zip(frame.times.tolist(), values.tolist(), strict=True)], _LINES[number])
+        for stretch in stretches(frame.times, values, frame.step_ms):
+            points = [(x(float(frame.times[at])), y(float(values[at]))) for at in stretch]
+            _line(canvas, points, _LINES[number])
     for at in range(_LEFT, WIDTH - _RIGHT, 10):
         canvas.line([(at * _SCALE, y(threshold)), ((at + 5) * _SCALE, y(threshold))], "#c4322b", _SCALE)
     out = io.BytesIO()
@@ -53,11 +56,5 @@ def draw(frame: Frame, start_ms: int, end_ms: int, threshold: float) -> bytes | 
 
 
 def _line(canvas: ImageDraw.ImageDraw, points: list[tuple[float, float]], color: str) -> None:
-    """A line that breaks where there is no value."""
-    run: list[tuple[float, float]] = []
-    for point in [*points, (0.0, float("nan"))]:
-        if point[1] == point[1]:
-            run.append(point)
-        elif run:
-            canvas.line(run if len(run) > 1 else [run[0], (run[0][0] + _SCALE, run[0][1])], color, 2 * _SCALE)
-            run = []
+    (left, top), *more = points
+    canvas.line(points if more else [(left, top), (left + _SCALE, top)], color, 2 * _SCALE)

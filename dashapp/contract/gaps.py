@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dashapp.contract.frames import Times, Values
 
@@ -24,15 +25,28 @@ def bridged(times: Times, values: Values, step_ms: int, missing: Literal["gap", 
         return values
     at = times[held]
     distances = np.diff(at)
-    usual = max(float(np.median(distances)), float(step_ms))
     whole = np.interp(times, at, values[held], left=np.nan, right=np.nan)
     before = np.searchsorted(at, times, side="right") - 1
     inside = (before >= 0) & (before < at.size - 1)
     gap = np.zeros(times.size, bool)
-    gap[inside] = distances[before[inside]] > GAP * usual
+    gap[inside] = _long(distances, step_ms)[before[inside]]
     own = np.zeros(times.size, bool)
     own[held] = True
     if missing != "connect":
         whole[gap & ~own] = np.nan if missing == "gap" else 0.0
     whole[held] = values[held]
     return whole
+
+
+def stretches(times: Times, values: Values, step_ms: int) -> list[NDArray[np.intp]]:
+    """The rows with values, in stretches between the gaps at which a line breaks."""
+    held = np.flatnonzero(~np.isnan(values))
+    if not held.size:
+        return []
+    return np.split(held, np.flatnonzero(_long(np.diff(times[held]), step_ms)) + 1)
+
+
+def _long(distances: Times, step_ms: int) -> NDArray[np.bool_]:
+    """Which distances between samples are gaps."""
+    usual = max(float(np.median(distances)) if distances.size else 0.0, float(step_ms))
+    return distances > GAP * usual

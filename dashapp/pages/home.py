@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from dashapp.accounts.permissions import Actor, allowed
 from dashapp.contract.frames import Frame
+from dashapp.contract.gaps import stretches
 from dashapp.contract.metrics import MetricQuery
 from dashapp.contract.variables import refers
 from dashapp.live.hub import now_ms
@@ -84,17 +85,17 @@ def _first(panel: Panel) -> Selection | None:
     return selection.model_copy(update={"tags": {key: value for key, value in selection.tags.items() if not refers(value)}})
 
 
-def _course(frame: object, start_ms: int) -> list[list[float]]:
-    """[[x, y] …] from 0 to 1 of a frame's first series; empty where there is none."""
+def _course(frame: object, start_ms: int) -> list[list[list[float]]]:
+    """[[x, y] …] from 0 to 1 of a frame's first series, in stretches between gaps; empty where there is none."""
     if not isinstance(frame, Frame) or frame.empty or not frame.series:
         return []
     values = frame.series[0].values
-    held = np.flatnonzero(~np.isnan(values))
-    if held.size < 2:
+    parts = stretches(frame.times, values, frame.step_ms)
+    if sum(part.size for part in parts) < 2:
         return []
-    x = (frame.times[held] - start_ms) / _SPAN_MS
-    low, high = min(float(values[held].min()), 0.0), float(values[held].max())
+    x = (frame.times - start_ms) / _SPAN_MS
     # Zero-based where that still shows the course.
-    low = float(values[held].min()) if float(values[held].min()) > 0.7 * high else low
-    y = (values[held] - low) / (high - low) if high > low else np.full(held.size, 0.5)
-    return [[round(float(a), 4), round(float(b), 3)] for a, b in zip(x, y, strict=True)]
+    least, high = float(np.nanmin(values)), float(np.nanmax(values))
+    low = least if least > 0.7 * high else min(least, 0.0)
+    y = (values - low) / (high - low) if high > low else np.full(values.size, 0.5)
+    return [[[round(float(x[at]), 4), round(float(y[at]), 3)] for at in part] for part in parts]

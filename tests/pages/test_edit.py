@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -336,6 +337,21 @@ async def test_home_finds_draws_copies_and_deletes_with_undo(page: Page, site: S
     await card.locator('[data-entry="duplicate"]').click()
     await expect(page.locator(".crumbs h1")).to_have_text("Zebra crossing (copy)")
     await expect(page.locator("[data-panel-id]")).to_have_count(1)
+
+
+async def test_pictures_at_home_break_and_end_where_samples_do(page: Page, site: Site) -> None:
+    now_ms = int(time.time() * 1000)
+    site.post([{"name": "home.gap", "value": at, "timestamp": now_ms - at * 60_000} for at in (*range(40, 50), *range(20, 30))])
+    board = site.create("Half of an hour", [_PANEL | {"query": "home.gap", "options": {}}])
+    await page.goto(site.url)
+    line = page.locator(f'li[data-id="{board["id"]}"] .picture path').last
+    await expect(line).to_have_attribute("d", re.compile(r"^M[^M]+M[^M]+$"))
+    first, second = (
+        [float(point.split()[0]) for point in part.split("L")] for part in str(await line.get_attribute("d"))[1:].split("M")
+    )
+    # An hour is 280 wide.
+    assert 280 * 9 / 60 < first[0] < first[-1] < 280 * 21 / 60
+    assert 280 * 29 / 60 < second[0] < second[-1] < 280 * 41 / 60
 
 
 async def test_the_menu_gives_data_and_picture(page: Page, site: Site) -> None:

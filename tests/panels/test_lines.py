@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashapp.contract.frames import Frame, FrameMeta, Series
+from dashapp.contract.gaps import GAP, bridged, stretches
 from dashapp.contract.metrics import Selection
 from dashapp.panels.lines import Line, drawn, lines_of, reduce, with_breaks
 
@@ -41,6 +42,22 @@ def test_short_gaps_are_bridged_and_long_ones_are_not() -> None:
 def test_samples_themselves_are_always_drawn_as_they_are(values: list[float]) -> None:
     got, held = drawn(line(values)), ~np.isnan(np.array(values, float))
     np.testing.assert_array_equal(got[held], np.array(values, float)[held])
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.just(NAN) | st.floats(-10, 10)), max_size=30))
+def test_stretches_end_where_lines_break(rows: list[tuple[int, float]]) -> None:
+    times = np.cumsum(np.array([distance for distance, _ in rows], np.int64)) * 10_000
+    values = np.array([value for _, value in rows], float)
+    parts = stretches(times, values, 10_000)
+    held = np.flatnonzero(~np.isnan(values))
+    assert [int(at) for part in parts for at in part] == held.tolist()
+    distances = np.diff(times[held])
+    longest = GAP * max(float(np.median(distances)), 10_000) if distances.size else 0
+    ends = {int(part[-1]) for part in parts[:-1]}
+    assert [bool(distance > longest) for distance in distances] == [int(at) in ends for at in held[:-1]]
+    for part in parts:
+        # What is drawn between its rows is a line.
+        assert not np.isnan(bridged(times, values, 10_000)[part[0] : part[-1] + 1]).any()
 
 
 def test_a_gap_in_the_times_breaks_the_line() -> None:

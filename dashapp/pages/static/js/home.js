@@ -140,13 +140,14 @@ async function draw() {
   for (const item of items()) {
     const course = data[item.dataset.id];
     if (!course) continue;
-    // The newest bucket begins a little before now: the picture ends at its edge all the same.
-    const [end] = course.at(-1);
-    const points = course.map(([x, y]) => `${((x / (end || 1)) * 280).toFixed(1)} ${(60 - y * 52).toFixed(1)}`);
+    // The newest bucket begins a little before now: the picture of what goes on ends at its edge all the same.
+    const [end] = course.at(-1).at(-1), width = 280 / (end > 0.95 ? end : 1);
+    const stretches = course.map((stretch) => stretch.map(([x, y]) => `${(x * width).toFixed(1)} ${(60 - y * 52).toFixed(1)}`));
     const [fill, line] = item.querySelectorAll(".picture path");
-    const path = `M${points.join("L")}`;
-    line.setAttribute("d", path);
-    fill.setAttribute("d", `${path}L${points.at(-1).split(" ")[0]} 64L${points[0].split(" ")[0]} 64Z`);
+    // Of what stands alone, a dot.
+    const paths = stretches.map((points) => `M${points.join("L")}${points.length > 1 ? "" : "h.1"}`);
+    line.setAttribute("d", paths.join(""));
+    fill.setAttribute("d", paths.map((path, at) => `${path}L${stretches[at].at(-1).split(" ")[0]} 64L${stretches[at][0].split(" ")[0]} 64Z`).join(""));
   }
 }
 draw();
