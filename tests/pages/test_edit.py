@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.pages.conftest import Site, open_dashboard, series, sign_in
+from tests.running import until
 
 #: Milliseconds from a key's press to the change of a panel's picture, measured in the page.
 _REDRAWN = """([field, text, id]) => new Promise((resolve) => {
@@ -343,6 +344,8 @@ async def test_pictures_at_home_break_and_end_where_samples_do(page: Page, site:
     now_ms = int(time.time() * 1000)
     site.post([{"name": "home.gap", "value": at, "timestamp": now_ms - at * 60_000} for at in (*range(40, 50), *range(20, 30))])
     board = site.create("Half of an hour", [_PANEL | {"query": "home.gap", "options": {}}])
+    # What is late shows once the rollups hold it.
+    until(lambda: board["id"] in site.api.get("/pictures").json()["data"], "its samples")
     await page.goto(site.url)
     line = page.locator(f'li[data-id="{board["id"]}"] .picture path').last
     await expect(line).to_have_attribute("d", re.compile(r"^M[^M]+M[^M]+$"))
