@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dashapp.contract.frames import Frame, Series, Times, Values
-from dashapp.contract.gaps import GAP, bridged
+from dashapp.contract.gaps import GAP, bridged, usual
 
 if TYPE_CHECKING:
     from dashapp.contract.dashboards import Calculation, NullHandling
@@ -102,11 +102,12 @@ def with_breaks(times: Times, lines: Sequence[Line], *, both_ends: bool = False)
     if times.size < 3:
         return times
     distances = np.diff(times)
-    usual = max(float(np.median(distances)), *(float(line.step_ms) for line in lines))
-    wide = np.flatnonzero(distances > GAP * usual)
+    around = usual(distances, max(line.step_ms for line in lines))
+    wide = np.flatnonzero(distances > GAP * around)
     if not wide.size:
         return times
-    inside = [times[wide] + int(usual), *([times[wide + 1] - int(usual)] if both_ends else [])]
+    near = around[wide].astype(np.int64)
+    inside = [times[wide] + near, *([times[wide + 1] - near] if both_ends else [])]
     return np.unique(np.concatenate([times, *inside]))
 
 

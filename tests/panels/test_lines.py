@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,13 +53,35 @@ def test_stretches_end_where_lines_break(rows: list[tuple[int, float]]) -> None:
     parts = stretches(times, values, 10_000)
     held = np.flatnonzero(~np.isnan(values))
     assert [int(at) for part in parts for at in part] == held.tolist()
-    distances = np.diff(times[held])
-    longest = GAP * max(float(np.median(distances)), 10_000) if distances.size else 0
+    distances = np.diff(times[held]).tolist()
+    usual = statistics.median(distances) if distances else 0
+    # The middle one of the three before and of the three after, or what is usual where there are fewer.
+    padded = [usual] * 3 + distances + [usual] * 3
+    around = [
+        max(10_000, sorted(padded[at : at + 3])[1], sorted(padded[at + 4 : at + 7])[1]) for at in range(len(distances))
+    ]  # fmt: skip
     ends = {int(part[-1]) for part in parts[:-1]}
-    assert [bool(distance > longest) for distance in distances] == [int(at) in ends for at in held[:-1]]
+    assert [distance > GAP * near for distance, near in zip(distances, around, strict=True)] == [
+        int(at) in ends for at in held[:-1]
+    ]
     for part in parts:
         # What is drawn between its rows is a line.
         assert not np.isnan(bridged(times, values, 10_000)[part[0] : part[-1] + 1]).any()
+
+
+def test_samples_that_come_less_often_from_now_on_are_no_gaps() -> None:
+    """As the agent's, which begins with one a second."""
+    moments = [*range(60), *range(60, 180, 10)]
+    values = [1.0 if second in moments else NAN for second in range(171)]
+    assert not np.isnan(drawn(line(values, step_ms=1000))).any()
+    times = np.array(moments, np.int64) * 1000
+    assert with_breaks(times, [line([1.0], step_ms=1000)]).tolist() == times.tolist()
+
+
+def test_one_sample_in_an_outage_stands_alone() -> None:
+    moments = [*range(0, 60, 10), 300, *range(600, 660, 10)]
+    times = np.array(moments, np.int64) * 1000
+    assert [part.size for part in stretches(times, np.ones(times.size), 10_000)] == [6, 1, 6]
 
 
 def test_a_gap_in_the_times_breaks_the_line() -> None:
