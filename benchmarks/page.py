@@ -315,11 +315,11 @@ def row(name: str, values: list[float]) -> str:
 
 
 #: Where a tab was before decides what of a page the browser has at hand: one that has shown a page, and stayed with its
-#: site, has its scripts compiled. A page that refuses to share a process with other sites (`Cross-Origin-Opener-Policy`,
+#: site, has its scripts compiled. A page that refuses to share a process with others (`Cross-Origin-Opener-Policy`,
 #: which only dashapp's does) begins in a new process when one comes to it from elsewhere.
 WAYS = {
     "site": "in a tab that showed it before",
-    "elsewhere": "in a tab of another site",
+    "empty": "in a tab that stood empty",
     "tab": "in a new tab",
 }
 
@@ -402,7 +402,7 @@ async def run(options: argparse.Namespace) -> int:
             sides = []
             for name, peer, kind in (("dashapp", own, "canvas"), ("Dash", dash, "svg"), ("Streamlit", streamlit, "svg")):
                 context = await new_context(browser, kind)
-                tabs = {"site": (await context.new_page(), peer.plain), "elsewhere": (await context.new_page(), "about:blank")}
+                tabs = {"site": (await context.new_page(), peer.plain), "empty": (await context.new_page(), "about:blank")}
                 sides.append(Side(name, peer, context, peer is own, tabs))
             await sign_in(sides[0].context, site)
             await compare(sides, site, options.runs, options.discard)
