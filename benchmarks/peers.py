@@ -76,5 +76,6 @@ def _wait_for(address: str, process: subprocess.Popen[str], within_s: float = 30
                 return
         except httpx.TransportError:
             pass
+        # A server of somebody else's tells nobody that it is ready: it is asked, ten times a second, before anything is measured.
         time.sleep(0.1)
     raise RuntimeError(f"{address} does not answer; install the extra `bench`")

@@ -81,7 +81,6 @@ def test_values_make_sense(samples: tuple[list[dict[str, Any]], ...]) -> None:
     assert value(sample, "process.count") == pytest.approx(len(psutil.pids()), abs=30)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_this_process_is_seen_working(samples: tuple[list[dict[str, Any]], ...]) -> None:
     _, sample = samples
     name = psutil.Process().name()
@@ -222,7 +221,6 @@ def test_processes_of_one_name_are_added_up() -> None:
             child.wait()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_names_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     full_name = processes_module._full_name
     monkeypatch.setattr(processes_module, "_contents", lambda path: b"/opt/a/prometheus-node-exporter\0--x\0")

@@ -104,7 +104,7 @@ def test_sigterm_while_starting_leaves_nothing_behind(data_dir: Path) -> None:
     until(lambda: EmbeddedPostgres(data_dir).pid is None, "PostgreSQL to stop")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user; without root all tests here run as one")
 def test_an_ordinary_user_can_run_it_too(data_dir: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     data_dir.mkdir()
