@@ -121,12 +121,13 @@ async def test_areas_are_not_filled_where_nobody_measured(signed_in: BrowserCont
     ])  # fmt: skip
     page = await open_dashboard(signed_in, f"{site.url}/d/{board['id']}?refresh=off")
     for panel in board["panels"]:
-        # Columns of pixels: before the first sample, among samples, and in the gap.
+        # Columns of the frame's pixels: before the first sample, among samples, and in the gap. Below it stand the axis' labels.
         before, among, gap = await page.evaluate("""([id, moments]) => {
-          const { canvas_view, frame } = dashapp.frames.view(id), { ctx, canvas, pixel_ratio } = canvas_view.primary;
+          const { canvas_view, frame } = dashapp.frames.view(id), { ctx, pixel_ratio } = canvas_view.primary;
+          const [top, height] = [frame.bbox.top, frame.bbox.height].map((length) => Math.round(length * pixel_ratio));
           return moments.map((moment) => {
             const x = Math.round(frame.x_scale.compute(moment) * pixel_ratio);
-            return [...ctx.getImageData(x, 0, 1, canvas.height).data].join();
+            return [...ctx.getImageData(x, top, 1, height).data].join();
           });
         }""", [panel["id"], [now_ms - minutes * 60_000 for minutes in (50, 35, 20)]])  # fmt: skip
         assert among != before, panel["title"]
